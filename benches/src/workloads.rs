@@ -1,0 +1,135 @@
+//! One step of each workload of the side-by-side comparison.
+
+use crate::networks;
+use kniff_autograd::{Gradients, Parameter, Var};
+use kniff_data::{PcaOptions, PcaWhitening};
+use kniff_nn::layers::Sequential;
+use kniff_nn::losses::CrossEntropy;
+use kniff_nn::{ClassHead, Layer, Loss, Model, ModuleExt};
+use kniff_optim::{Adam, Momentum, Optimizer, Rule};
+use kniff_tensor::{Indices, Rng, Tensor};
+
+/// The workloads there are.
+pub const NAMES: [&str; 10] = [
+    "mlp_small",
+    "mlp_bn",
+    "infer_mlp_bn_b1",
+    "infer_mlp_bn_b256",
+    "softmax_ce",
+    "tanh",
+    "adam10m",
+    "matmul_mlp",
+    "matmul_1024",
+    "pca_whiten",
+];
+
+/// How many distinct batches are cycled through.
+const BATCHES: usize = 16;
+
+/// A step that gives the loss where there is one.
+pub type Step = Box<dyn FnMut() -> Option<f64>>;
+
+/// The samples of one step of a workload, and the step.
+pub fn step(workload: &str) -> Option<(f64, Step)> {
+    let mut rng = Rng::new(0);
+    let found: (f64, Step) = match workload {
+        "mlp_small" => {
+            (32.0, train(networks::mlp_small(&mut rng), 32, Momentum { momentum: 0.9, ..Momentum::default() }, 0.01))
+        }
+        "mlp_bn" => (128.0, train(networks::mlp_bn(&mut rng), 128, Adam::default(), 1e-3)),
+        "infer_mlp_bn_b1" => (1.0, infer(networks::mlp_bn(&mut rng), 1)),
+        "infer_mlp_bn_b256" => (256.0, infer(networks::mlp_bn(&mut rng), 256)),
+        "softmax_ce" => (4096.0, softmax_ce(&mut rng)),
+        "tanh" => (4_194_304.0, tanh(&mut rng)),
+        "adam10m" => (1e7, adam(&mut rng)),
+        "matmul_mlp" => (128.0, matmul(128, 784, 512, &mut rng)),
+        "matmul_1024" => (1024.0, matmul(1024, 1024, 1024, &mut rng)),
+        "pca_whiten" => (50_000.0, pca_whiten(&mut rng)),
+        _ => return None,
+    };
+    Some(found)
+}
+
+fn labels(n: usize, classes: usize, rng: &mut Rng) -> Indices {
+    Indices::from_vec((0..n).map(|_| rng.below(classes)).collect())
+}
+
+/// One training step: forward, loss read as a number, backward, update.
+fn train<R: Rule>(network: Sequential, batch: usize, rule: R, learning_rate: f64) -> Step {
+    let mut model: Model<Sequential, ClassHead> = Model::new(network).expect("the network ends in logits");
+    let mut optimizer = Optimizer::new(rule, learning_rate);
+    let loss = CrossEntropy::new();
+    let mut rng = Rng::new(1);
+    let batches: Vec<(Var, Indices)> = (0..BATCHES)
+        .map(|_| (Var::constant(Tensor::randn([batch, 784], &mut rng)), labels(batch, 10, &mut rng)))
+        .collect();
+    let mut at = 0;
+    Box::new(move || {
+        let (x, y) = &batches[at % BATCHES];
+        at += 1;
+        let output = model.forward_train(x, &mut rng);
+        let loss = loss.loss(&output, y).expect("labels below 10");
+        drop(output);
+        let value = loss.item();
+        let gradients = loss.backward();
+        optimizer.step(model.parameters_mut(), &gradients).expect("valid settings");
+        Some(f64::from(value))
+    })
+}
+
+fn infer(network: Sequential, batch: usize) -> Step {
+    let x = Tensor::randn([batch, 784], &mut Rng::new(1));
+    Box::new(move || {
+        std::hint::black_box(network.forward(&Var::inference(x.clone())));
+        None
+    })
+}
+
+fn softmax_ce(rng: &mut Rng) -> Step {
+    let x = Var::tracked(Tensor::randn([4096, 1000], rng));
+    let y = labels(4096, 1000, rng);
+    let loss = CrossEntropy::new();
+    Box::new(move || {
+        let output = <ClassHead as kniff_nn::Head<f32>>::wrap(x.clone());
+        let loss = loss.loss(&output, &y).expect("labels below 1000");
+        std::hint::black_box(loss.backward());
+        None
+    })
+}
+
+fn tanh(rng: &mut Rng) -> Step {
+    let (x, dy) = (Var::constant(Tensor::randn([4_194_304], rng)), Var::constant(Tensor::randn([4_194_304], rng)));
+    Box::new(move || {
+        let (y, pull_back) = kniff_autograd::vjp(|x: &Var| x.tanh(), &x);
+        std::hint::black_box((y, pull_back(&dy)));
+        None
+    })
+}
+
+fn adam(rng: &mut Rng) -> Step {
+    let mut parameter: Parameter = Parameter::new(Tensor::randn([10_000_000], rng));
+    let mut gradients = Gradients::default();
+    gradients.set(&parameter, Tensor::randn([10_000_000], rng));
+    let mut optimizer = Optimizer::new(Adam::default(), 1e-3);
+    Box::new(move || {
+        optimizer.step([("p", &mut parameter)], &gradients).expect("valid settings");
+        None
+    })
+}
+
+fn matmul(m: usize, k: usize, n: usize, rng: &mut Rng) -> Step {
+    let (a, b): (Tensor, Tensor) = (Tensor::randn([m, k], rng), Tensor::randn([k, n], rng));
+    Box::new(move || {
+        std::hint::black_box(a.matmul(&b));
+        None
+    })
+}
+
+fn pca_whiten(rng: &mut Rng) -> Step {
+    let mix: Tensor = Tensor::randn([768, 768], rng).mul_scalar(1.0 / 28.0);
+    let x: Tensor = Tensor::randn([50_000, 768], rng).matmul(&mix);
+    Box::new(move || {
+        std::hint::black_box(PcaWhitening::fit_with(&x, &PcaOptions::default()).expect("finite data"));
+        None
+    })
+}

@@ -1,0 +1,127 @@
+//! The operations: one file each, with its value, both derivatives and a case to check them at.
+
+use crate::case::Case;
+
+mod abs;
+mod add;
+mod affine;
+mod batch_norm;
+mod bce_with_logits;
+mod clamp;
+mod compare;
+mod concat;
+mod cos;
+mod div;
+mod dropout;
+mod elu;
+mod erf;
+mod exp;
+mod exp_m1;
+mod gelu;
+mod huber;
+mod index;
+mod leaky_relu;
+mod linear;
+mod ln;
+mod ln_1p;
+mod matmul;
+mod max;
+mod maximum;
+mod mse;
+mod mul;
+mod powf;
+mod recip;
+mod relu;
+mod residual;
+mod scaled_tanh;
+mod sigmoid;
+mod silu;
+mod sin;
+mod softmax;
+mod softmax_cross_entropy;
+mod softplus;
+mod sqrt;
+mod square;
+mod sum;
+mod tanh;
+mod total;
+mod view;
+mod where_else;
+
+pub use batch_norm::ColumnMoments;
+pub use dropout::DropoutMask;
+pub use softmax_cross_entropy::CrossEntropyOptions;
+pub use total::Reduce;
+pub use where_else::WhereVar;
+
+/// One case per operation, for checking all of them.
+pub fn cases() -> Vec<Case> {
+    vec![
+        abs::CASE,
+        add::ADD,
+        add::SUB,
+        affine::CASE,
+        batch_norm::BATCH,
+        batch_norm::GIVEN,
+        bce_with_logits::CASE,
+        bce_with_logits::WEIGHTED,
+        clamp::CASE,
+        concat::CASE,
+        cos::CASE,
+        div::CASE,
+        dropout::CASE,
+        elu::ELU,
+        elu::SELU,
+        erf::CASE,
+        exp::CASE,
+        exp_m1::CASE,
+        gelu::GELU,
+        gelu::GELU_TANH,
+        huber::HUBER,
+        huber::SMOOTH_L1,
+        index::GATHER,
+        index::INDEX_SELECT,
+        index::SCATTER_ADD,
+        leaky_relu::CASE,
+        linear::CASE,
+        ln::CASE,
+        ln_1p::CASE,
+        matmul::BATCHED,
+        matmul::MATMUL,
+        max::MAX,
+        max::MAXOUT,
+        max::MIN,
+        maximum::MAXIMUM,
+        maximum::MINIMUM,
+        mse::L1,
+        mse::MSE,
+        mul::CASE,
+        powf::POWF,
+        powf::POWI,
+        recip::CASE,
+        relu::CASE,
+        scaled_tanh::CASE,
+        sigmoid::CASE,
+        silu::CASE,
+        sin::CASE,
+        softmax::LOGSUMEXP,
+        softmax::LOG_SOFTMAX,
+        softmax::SOFTMAX,
+        softmax_cross_entropy::ALL_OPTIONS,
+        softmax_cross_entropy::LABELS,
+        softmax_cross_entropy::SOFT,
+        softplus::CASE,
+        sqrt::CASE,
+        square::CASE,
+        sum::MEAN,
+        sum::SUM,
+        sum::VARIANCE,
+        tanh::CASE,
+        view::BROADCAST,
+        view::PAD,
+        view::PERMUTE,
+        view::RESHAPE,
+        view::SLICE,
+        where_else::CASE,
+    ]
+}

@@ -1,0 +1,120 @@
+//! MNIST by a network of dense layers: `cargo run --release --example mnist -- DIR`.
+
+use clap::Parser;
+use kniff::data::mnist;
+use kniff::prelude::*;
+use kniff::tensor::parallel::with_threads;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Trains on the IDX files of MNIST (plain or gzip) and tests once, at the end, on its test part.
+#[derive(Clone, Parser)]
+struct Options {
+    /// The folder with the four files.
+    dir: PathBuf,
+    /// Print one line of JSON as the last line, and nothing else on stdout.
+    #[arg(long)]
+    json: bool,
+    /// What the weights, the order and the dropout are drawn from.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// How often all training examples are seen.
+    #[arg(long, default_value_t = 12)]
+    epochs: usize,
+    /// Threads; as many as there are cores unless given.
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Where the model and the history go.
+    #[arg(long, default_value = "out/mnist")]
+    out: PathBuf,
+}
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match options.threads {
+        Some(threads) => with_threads(threads, || run(&options).map_err(|e| e.to_string())),
+        None => run(&options).map_err(|e| e.to_string()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    let rng = Rng::new(options.seed);
+    let data = mnist(&options.dir)?;
+    let (train, test) = (data.train.flattened(), data.test.flattened());
+    let inputs = train.input_shape().numel();
+    let classes = train.classes();
+    train.validate_classes(classes)?;
+    test.validate_classes(classes)?;
+
+    // Grey levels to mean 0 and variance 1 over all pixels together: each pixel by itself would blow up the rim, where a
+    // few examples have a dot.
+    let (mean, std) = moments(train.inputs());
+    let scale = |x: &Tensor| Ok(x.affine(1.0 / std, -mean / std));
+    let train = Loader::new(train.map_inputs(scale)?).batch_size(128).shuffle(&rng).drop_last(true).prefetch(1, 4);
+    let test = Loader::new(test.map_inputs(scale)?).batch_size(1000);
+
+    let init = &mut rng.stream("init");
+    let network: Sequential = Sequential::new()
+        .with(Linear::without_bias(inputs, 512, HeNormal, init))
+        .with(BatchNorm1d::new(512))
+        .with(Relu)
+        .with(Dropout::new(0.3))
+        .with(Linear::without_bias(512, 256, HeNormal, init))
+        .with(BatchNorm1d::new(256))
+        .with(Relu)
+        .with(Dropout::new(0.3))
+        .with(Linear::new(256, classes, GlorotNormal, init));
+    eprintln!("{}", summary(&network, [inputs])?);
+
+    let steps = (options.epochs * train.len()) as u64;
+    let mut trainer =
+        Trainer::new(Model::classifier(network)?, CrossEntropy::new(), Optimizer::new(Adam::default(), 2e-3))
+            .epochs(options.epochs)
+            .schedule(Every::Step, Cosine::new(steps))
+            .metric(Accuracy::new())
+            .seed(options.seed);
+    let report = trainer.fit(&train, None)?;
+
+    // The test part is looked at once: nothing was chosen by it.
+    let mut confusion = ConfusionMatrix::new(classes);
+    let tested = trainer.evaluate_with(&test, &mut [&mut confusion])?;
+    let accuracy = confusion.accuracy();
+
+    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
+    let model = options.out.join("model.kniff");
+    ModelFile::of(trainer.model()).with("mean", &mean)?.with("std", &std)?.save(&model)?;
+    for (name, text) in [("history.csv", report.history.to_csv()), ("history.json", report.history.to_json())] {
+        let path = options.out.join(name);
+        std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
+    }
+
+    if options.json {
+        eprintln!("{confusion}");
+        let line = serde_json::json!({ "test_accuracy": accuracy, "epochs": report.epochs, "seconds": report.seconds });
+        println!("{line}");
+    } else {
+        println!("{confusion}");
+        println!("test accuracy {:.2} % on {} digits, loss {:.4}", 100.0 * accuracy, tested.examples, tested.loss);
+        println!(
+            "{} epochs in {:.2} s; model and history are in {}",
+            report.epochs,
+            report.seconds,
+            options.out.display()
+        );
+    }
+    Ok(())
+}
+
+/// Mean and standard deviation of all numbers.
+fn moments(x: &Tensor) -> (f32, f32) {
+    let all: Vec<usize> = (0..x.rank()).collect();
+    (x.mean_all().item(), x.var(&all, 0, false).item().sqrt())
+}

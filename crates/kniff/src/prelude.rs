@@ -1,0 +1,16 @@
+//! What most programs use: `use kniff::prelude::*;`.
+
+pub use kniff_autograd::{Gradients, Parameter, Var};
+pub use kniff_data::{
+    Batch, Dataset, Loader, Normalizer, Standardizer, TensorDataset, digits, split, stratified_split,
+};
+pub use kniff_init::{GlorotNormal, GlorotUniform, HeNormal, HeUniform, Initializer, LecunNormal, LecunUniform};
+pub use kniff_nn::layers::{BatchNorm1d, Dropout, Flatten, Linear, Relu, Sequential, Tanh};
+pub use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError};
+pub use kniff_nn::{Layer, Loss, Model, Module, ModuleExt, summary};
+pub use kniff_optim::{Adam, AdamW, Clip, Cosine, CutOnPlateau, Momentum, OneCycle, Optimizer, Rule, Schedule, Sgd};
+pub use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
+pub use kniff_trainer::metrics::{Accuracy, ConfusionMatrix, TopK};
+pub use kniff_trainer::{
+    Callback, Control, EarlyStopping, Every, History, Metric, ModelFile, Monitor, Progress, TrainError, Trainer, View,
+};

@@ -1,0 +1,31 @@
+//! The loops that the time goes into, over plain slices.
+//!
+//! Everything here is safe code that [`crate::simd::dispatch`] compiles per instruction set; no result depends on
+//! the number of threads.
+
+pub mod batch_norm;
+pub mod dropout;
+pub mod elementwise;
+pub mod gemm;
+mod gemv;
+mod lanes;
+pub mod math;
+pub mod reduce;
+pub mod softmax;
+pub mod softmax_ce;
+pub mod strided;
+
+/// What the kernels need to know about an element type; implemented for `f32` and `f64` only.
+pub trait Kernels: math::Math {}
+impl Kernels for f32 {}
+impl Kernels for f64 {}
+
+/// The function that changes nothing, where a fused kernel asks for an activation and there is none.
+#[derive(Clone, Copy, Debug)]
+pub struct Identity;
+impl<E> elementwise::Unary<E> for Identity {
+    #[inline(always)]
+    fn at<I: crate::simd::Isa>(self, x: E) -> E {
+        x
+    }
+}

@@ -1,0 +1,15 @@
+//! The callbacks: one file each.
+
+mod best_weights;
+mod csv_log;
+mod early_stopping;
+mod json_lines_log;
+mod learning_rate_log;
+mod on_epoch_end;
+
+pub use best_weights::BestWeights;
+pub use csv_log::CsvLog;
+pub use early_stopping::EarlyStopping;
+pub use json_lines_log::JsonLinesLog;
+pub use learning_rate_log::LearningRateLog;
+pub use on_epoch_end::OnEpochEnd;

@@ -1,0 +1,456 @@
+//! The loop: checks, epochs of steps, validation, and what is done when it fails.
+
+use crate::callback::{Callback, Control, View};
+use crate::checks::{Checks, finite};
+use crate::evaluate::{loss_error, mean_loss};
+use crate::progress::Reporter;
+use crate::trainer::{Every, Trainer};
+use crate::{Batches, EpochRecord, History, Kept, MetricRecord, Monitor, Phase, TrainError};
+use kniff_autograd::Var;
+use kniff_data::Targets;
+use kniff_nn::{Head, Layer, Module, ModuleExt, Path};
+use kniff_optim::{OptimError, Reaction};
+use kniff_tensor::{Element, Tensor};
+use std::time::Instant;
+
+/// How a training went.
+#[derive(Clone, Debug)]
+pub struct FitReport {
+    /// Every epoch, of earlier calls too.
+    pub history: History,
+    /// How many epochs this call had.
+    pub epochs: usize,
+    /// Why it ended.
+    pub stopped: Stopped,
+    /// The epoch whose weights the model was given back, where it was not left with the last ones.
+    pub restored: Option<usize>,
+    /// How long it took in all.
+    pub seconds: f64,
+}
+
+/// Why a training ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// All epochs were done.
+    Done,
+    /// A callback or a schedule ended it.
+    Early {
+        /// Its name.
+        by: String,
+        /// Its reason.
+        reason: String,
+    },
+}
+
+/// The training data, and whether their order learns from the losses.
+enum Feed<'a, E: Element, T> {
+    Fixed(&'a dyn Batches<E, T>),
+    Learning(&'a mut dyn Batches<E, T>),
+}
+
+impl<E: Element, T> Feed<'_, E, T> {
+    fn batches(&self) -> &dyn Batches<E, T> {
+        match self {
+            Self::Fixed(data) => *data,
+            Self::Learning(data) => *data,
+        }
+    }
+}
+
+/// Weights to go back to.
+struct Good<E: Element> {
+    kept: Kept,
+    state: Vec<(String, Tensor<E>)>,
+}
+
+/// Where the training is, and who watches.
+struct Run<E: Element> {
+    callbacks: Vec<Box<dyn Callback<E>>>,
+    reporter: Reporter,
+    good: Good<E>,
+    metrics: Vec<(String, bool)>,
+    validates: bool,
+    monitor: Monitor,
+    epoch: usize,
+    epochs: usize,
+    loss: f64,
+    rate: f64,
+    /// The walk's path, whose memory is used again at every step.
+    path: Path,
+}
+
+impl<E: Element> Run<E> {
+    fn view<'a>(&'a self, history: &'a History, step: usize) -> View<'a> {
+        View {
+            epoch: self.epoch,
+            epochs: self.epochs,
+            step,
+            loss: self.loss,
+            learning_rate: self.rate,
+            history,
+            validates: self.validates,
+            metrics: &self.metrics,
+        }
+    }
+
+    /// Asks every callback in turn; the first that wants to stop gives the reason.
+    fn ask(
+        &mut self,
+        history: &History,
+        step: usize,
+        mut call: impl FnMut(&mut dyn Callback<E>, &View<'_>) -> Result<Control, TrainError>,
+    ) -> Result<Option<Stopped>, TrainError> {
+        let mut stop = None;
+        let mut callbacks = std::mem::take(&mut self.callbacks);
+        let view = self.view(history, step);
+        let mut result = Ok(());
+        for callback in &mut callbacks {
+            match call(&mut **callback, &view) {
+                Ok(Control::Continue) => {}
+                Ok(Control::Stop(reason)) => {
+                    stop.get_or_insert(Stopped::Early { by: callback.name().to_owned(), reason });
+                }
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        self.callbacks = callbacks;
+        result.map(|()| stop)
+    }
+}
+
+/// What the steps of an epoch add up to.
+#[derive(Default)]
+struct Sums {
+    loss: f64,
+    examples: usize,
+    norm: f64,
+    norms: usize,
+}
+
+impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
+    /// Trains on the batches of `train`; after every epoch measures on those of `valid`.
+    ///
+    /// Called again, it goes on from where it was: the epochs count on, in the history, in the schedule and in the loader.
+    ///
+    /// # Errors
+    /// What is wrong with model, data or settings, before the first step; then what goes wrong on the way ([`TrainError`]). After
+    /// that the model holds the weights of the last epoch that ended well, or of the best one if something keeps it; after a
+    /// loss or weights that were not finite the optimiser has forgotten its averages too, which they have spoilt.
+    pub fn fit(
+        &mut self,
+        train: &dyn Batches<E, T>,
+        valid: Option<&dyn Batches<E, T>>,
+    ) -> Result<FitReport, TrainError> {
+        self.run(Feed::Fixed(train), valid)
+    }
+
+    /// [`Trainer::fit`] with an order that learns: the loader's sampler is told the loss of every example of every step.
+    ///
+    /// # Errors
+    /// As [`Trainer::fit`].
+    pub fn fit_observing(
+        &mut self,
+        train: &mut dyn Batches<E, T>,
+        valid: Option<&dyn Batches<E, T>>,
+    ) -> Result<FitReport, TrainError> {
+        self.run(Feed::Learning(train), valid)
+    }
+
+    fn run(&mut self, mut feed: Feed<'_, E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<FitReport, TrainError> {
+        let started = Instant::now();
+        self.check_settings()?;
+        self.check_data(feed.batches(), valid)?;
+        let before = self.history.epochs.len();
+        let mut run = self.begin(feed.batches().batches(), valid.is_some());
+        if let Some((_, schedule)) = &self.schedule
+            && schedule.follows_metric()
+        {
+            let name = schedule.name();
+            run.view(&self.history, self.steps).higher_is_better(name, &run.monitor)?;
+        }
+        let mut result = self.fit_start(&mut run).and_then(|()| {
+            let mut stopped = None;
+            while stopped.is_none() && run.epoch < run.epochs {
+                stopped = self.epoch(&mut run, &mut feed, valid)?;
+            }
+            Ok(stopped.unwrap_or(Stopped::Done))
+        });
+        if let Err(error) = &result {
+            self.go_back(&run.good, error);
+        }
+        let restored = self.fit_end(&mut run, &mut result);
+        self.callbacks = std::mem::take(&mut run.callbacks);
+        let stopped = result?;
+        let epochs = self.history.epochs.len() - before;
+        if let Stopped::Early { reason, .. } = &stopped {
+            let kept =
+                restored.map(|epoch| format!("; the model has the weights of epoch {epoch}")).unwrap_or_default();
+            run.reporter.tell(&format!("stopped after {epochs} epochs: {reason}{kept}"));
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        Ok(FitReport { history: self.history.clone(), epochs, stopped, restored, seconds })
+    }
+
+    fn check_settings(&self) -> Result<(), TrainError> {
+        if self.epochs == 0 {
+            let (what, expected) = ("the number of epochs", "at least 1");
+            return Err(TrainError::Setting { what, expected, found: "0".into() });
+        }
+        for (i, metric) in self.metrics.iter().enumerate() {
+            if self.metrics[..i].iter().any(|other| other.name() == metric.name()) {
+                let (what, expected) = ("a metric's name", "another than those of the metrics before it");
+                return Err(TrainError::Setting { what, expected, found: metric.name().to_owned() });
+            }
+        }
+        self.optimizer.validate().map_err(TrainError::Settings)?;
+        if let Some((_, schedule)) = &self.schedule {
+            schedule.validate().map_err(TrainError::Settings)?;
+        }
+        let rate = self.rate();
+        if !(rate.is_finite() && rate >= 0.0) {
+            let (what, expected) = ("the first learning rate", "finite and not negative");
+            return Err(TrainError::Setting { what, expected, found: rate.to_string() });
+        }
+        Ok(())
+    }
+
+    fn check_data(&mut self, train: &dyn Batches<E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<(), TrainError> {
+        let mut checks = Checks { model: &mut self.model, loss: &*self.loss };
+        let first = checks.data(Phase::Training, train)?;
+        if let Some(valid) = valid {
+            checks.data(Phase::Validation, valid)?;
+        }
+        checks.batch_sizes(&first, train)?;
+        if self.check_coverage {
+            checks.coverage(&first, &mut self.rng.stream("coverage"))?;
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self, batches: usize, validates: bool) -> Run<E> {
+        let epoch = self.history.last().map_or(0, |last| last.epoch);
+        let kept = if epoch == 0 { Kept::Start } else { Kept::Epoch(epoch) };
+        let monitor = if validates { Monitor::ValidLoss } else { Monitor::TrainLoss };
+        Run {
+            callbacks: std::mem::take(&mut self.callbacks),
+            reporter: Reporter::new(self.progress, batches),
+            good: Good { kept, state: self.model.state() },
+            metrics: self.metrics.iter().map(|m| (m.name().to_owned(), m.higher_is_better())).collect(),
+            validates,
+            monitor: self.schedule_monitor.clone().unwrap_or(monitor),
+            epoch,
+            epochs: epoch + self.epochs,
+            loss: f64::NAN,
+            rate: self.rate(),
+            path: Path::root(),
+        }
+    }
+
+    fn fit_start(&self, run: &mut Run<E>) -> Result<(), TrainError> {
+        let start = |c: &mut dyn Callback<E>, v: &View<'_>| c.fit_start(v, &self.model).map(|()| Control::Continue);
+        run.ask(&self.history, self.steps, start).map(|_| ())
+    }
+
+    /// Lets every callback end, whatever happened; gives the epoch whose weights the model has.
+    fn fit_end(&mut self, run: &mut Run<E>, result: &mut Result<Stopped, TrainError>) -> Option<usize> {
+        // What ended last, and not what failed.
+        run.epoch = self.history.last().map_or(0, |last| last.epoch);
+        let mut restored = None;
+        let (model, history) = (&mut self.model as &mut dyn Module<E>, &self.history);
+        let end = |callback: &mut dyn Callback<E>, view: &View<'_>| {
+            restored = callback.fit_end(view, model)?.or(restored);
+            Ok(Control::Continue)
+        };
+        if let Err(error) = run.ask(history, self.steps, end)
+            && result.is_ok()
+        {
+            *result = Err(error);
+        }
+        if let (Some(epoch), Err(error)) = (restored, result)
+            && let TrainError::NonFiniteLoss { kept, .. } | TrainError::NonFiniteWeights { kept, .. } = error
+        {
+            *kept = Kept::Epoch(epoch);
+        }
+        restored
+    }
+
+    /// Puts the last good weights back.
+    fn go_back(&mut self, good: &Good<E>, error: &TrainError) {
+        // The same names and shapes as when they were taken.
+        let restored = self.model.load_state(&good.state);
+        debug_assert!(restored.is_ok());
+        if matches!(error, TrainError::NonFiniteLoss { .. } | TrainError::NonFiniteWeights { .. }) {
+            self.optimizer.reset();
+        }
+    }
+
+    /// The learning rate of the next step.
+    fn rate(&self) -> f64 {
+        match &self.schedule {
+            None => self.optimizer.learning_rate(),
+            Some((Every::Step, schedule)) => schedule.learning_rate(self.base_rate, self.steps as u64),
+            Some((Every::Epoch, schedule)) => schedule.learning_rate(self.base_rate, self.history.epochs.len() as u64),
+        }
+    }
+
+    /// One epoch with its validation.
+    fn epoch(
+        &mut self,
+        run: &mut Run<E>,
+        feed: &mut Feed<'_, E, T>,
+        valid: Option<&dyn Batches<E, T>>,
+    ) -> Result<Option<Stopped>, TrainError> {
+        let started = Instant::now();
+        run.epoch += 1;
+        run.reporter.epoch_start(run.epoch, run.epochs);
+        let start = |c: &mut dyn Callback<E>, v: &View<'_>| c.epoch_start(v, &self.model).map(|()| Control::Continue);
+        run.ask(&self.history, self.steps, start)?;
+
+        self.metrics.iter_mut().for_each(|m| m.reset());
+        let (sums, mut stop) = self.steps(run, feed)?;
+        let mut metrics: Vec<MetricRecord> = self
+            .metrics
+            .iter()
+            .map(|m| MetricRecord { name: m.name().to_owned(), train: known(m.value()), valid: None })
+            .collect();
+        let state = self.finite_state(run)?;
+        let valid_loss = match valid {
+            Some(valid) => Some(self.validate(run, valid, &mut metrics)?),
+            None => None,
+        };
+        run.good = Good { kept: Kept::Epoch(run.epoch), state };
+        self.history.epochs.push(EpochRecord {
+            epoch: run.epoch,
+            train_loss: sums.loss / sums.examples as f64,
+            valid_loss,
+            metrics,
+            learning_rate: run.rate,
+            gradient_norm: (sums.norms > 0).then(|| sums.norm / sums.norms as f64),
+            examples: sums.examples,
+            seconds: started.elapsed().as_secs_f64(),
+        });
+        if let Some(record) = self.history.last() {
+            run.reporter.epoch_end(record, run.epochs);
+        }
+        let plateau = self.show_schedule(run)?;
+        let end = |callback: &mut dyn Callback<E>, view: &View<'_>| callback.epoch_end(view, &self.model);
+        let callback = run.ask(&self.history, self.steps, end)?;
+        stop = stop.or(callback).or(plateau);
+        Ok(stop)
+    }
+
+    /// The steps of an epoch.
+    fn steps(&mut self, run: &mut Run<E>, feed: &mut Feed<'_, E, T>) -> Result<(Sums, Option<Stopped>), TrainError> {
+        let phase = Phase::Training;
+        let first_epoch = self.history.epochs.is_empty();
+        let mut sums = Sums::default();
+        // Counted from 0 there.
+        for batch in feed.batches().epoch(run.epoch as u64 - 1) {
+            let batch = batch.map_err(|source| TrainError::Data { phase, source })?;
+            if first_epoch {
+                finite(phase, &batch)?;
+            }
+            if self.schedule.is_some() {
+                run.rate = self.rate();
+                self.optimizer.set_learning_rate(run.rate);
+            }
+            let mut rng = self.rng.keyed(self.steps as u64);
+            let output = self.model.forward_train(&Var::constant(batch.inputs.clone()), &mut rng);
+            let loss = self.loss.loss(&output, &batch.targets);
+            let loss = loss.map_err(|source| loss_error(phase, source, &batch.indices))?;
+            run.loss = loss.item().to_f64();
+            if !run.loss.is_finite() {
+                finite(phase, &batch)?;
+                return Err(self.not_finite(run, phase, run.loss));
+            }
+            self.metrics.iter_mut().for_each(|m| m.update(&output, &batch.targets));
+            if let Feed::Learning(data) = feed {
+                let losses = self.loss.per_example(&output, &batch.targets);
+                let losses = losses.map_err(|source| loss_error(phase, source, &batch.indices))?;
+                data.observe(&batch.indices, &losses.to_vec().iter().map(|l| l.to_f64()).collect::<Vec<_>>());
+            }
+            drop(output);
+            let gradients = loss.backward();
+            let report =
+                self.optimizer.step(&mut self.model, &mut run.path, &gradients).map_err(|source| match source {
+                    OptimError::NonFiniteGradient { .. } => self.not_finite(run, phase, f64::NAN),
+                    source => TrainError::Optimizer { epoch: run.epoch, step: self.steps + 1, source },
+                })?;
+            self.steps += 1;
+            sums.loss += run.loss * batch.len() as f64;
+            sums.examples += batch.len();
+            if let Some(norm) = report.gradient_norm {
+                sums.norm += norm;
+                sums.norms += 1;
+            }
+            run.reporter.batch_end(run.loss);
+            if !run.callbacks.is_empty() {
+                let end = |callback: &mut dyn Callback<E>, view: &View<'_>| callback.batch_end(view, &self.model);
+                if let Some(stop) = run.ask(&self.history, self.steps, end)? {
+                    return Ok((sums, Some(stop)));
+                }
+            }
+        }
+        Ok((sums, None))
+    }
+
+    fn not_finite(&self, run: &Run<E>, phase: Phase, loss: f64) -> TrainError {
+        let (epoch, learning_rate, kept) = (run.epoch, run.rate, run.good.kept);
+        let step = if phase == Phase::Training { self.steps + 1 } else { self.steps };
+        TrainError::NonFiniteLoss { phase, epoch, step, loss, learning_rate, kept }
+    }
+
+    /// Parameters and buffers after an epoch, if they are finite.
+    fn finite_state(&self, run: &Run<E>) -> Result<Vec<(String, Tensor<E>)>, TrainError> {
+        let state = self.model.state();
+        match state.iter().find(|(_, tensor)| !tensor.all_finite()) {
+            None => Ok(state),
+            Some((parameter, _)) => {
+                let (parameter, kept) = (parameter.clone(), run.good.kept);
+                Err(TrainError::NonFiniteWeights { parameter, epoch: run.epoch, learning_rate: run.rate, kept })
+            }
+        }
+    }
+
+    /// The loss on the validation data; the metrics' values go into their records.
+    fn validate(
+        &mut self,
+        run: &Run<E>,
+        data: &dyn Batches<E, T>,
+        records: &mut [MetricRecord],
+    ) -> Result<f64, TrainError> {
+        let phase = Phase::Validation;
+        let metrics = &mut self.metrics;
+        metrics.iter_mut().for_each(|m| m.reset());
+        let mut update = |output: &H::Output, target: &T| metrics.iter_mut().for_each(|m| m.update(output, target));
+        let (loss, _) = mean_loss(&self.model, &*self.loss, data, phase, &mut update)?;
+        for (record, metric) in records.iter_mut().zip(&self.metrics) {
+            record.valid = known(metric.value());
+        }
+        if loss.is_finite() { Ok(loss) } else { Err(self.not_finite(run, phase, loss)) }
+    }
+
+    /// Shows the schedule what it follows.
+    fn show_schedule(&mut self, run: &Run<E>) -> Result<Option<Stopped>, TrainError> {
+        let Some((_, schedule)) = &mut self.schedule else { return Ok(None) };
+        if !schedule.follows_metric() {
+            return Ok(None);
+        }
+        let value = self.history.last().and_then(|last| last.get(&run.monitor)).unwrap_or(f64::NAN);
+        let refused = |source| TrainError::Optimizer { epoch: run.epoch, step: self.steps, source };
+        Ok(match schedule.observe(value).map_err(refused)? {
+            Reaction::Exhausted => Some(Stopped::Early {
+                by: schedule.name().to_owned(),
+                reason: format!("{} is on a plateau and the rate has been cut as often as it may", run.monitor),
+            }),
+            _ => None,
+        })
+    }
+}
+
+fn known(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
+}

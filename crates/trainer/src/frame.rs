@@ -1,0 +1,91 @@
+//! The frame round what a model file holds: it says what the file is, and proves that it is whole.
+
+use crate::FileError;
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+const MAGIC: [u8; 5] = *b"KNIFF";
+
+/// The version of the format that is written, and the only one there is.
+pub(crate) const VERSION: u32 = 1;
+
+/// Magic, version (4 bytes), payload length (8), checksum (4), all little-endian; then the payload.
+const HEADER: usize = MAGIC.len() + 4 + 8 + 4;
+
+/// Writes a payload in its frame: to a new file beside the old one, which it replaces when it is safely on the disk.
+///
+/// A crash leaves the old file or the new one, never half of one.
+pub(crate) fn write(path: &Path, payload: &[u8]) -> Result<(), FileError> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+    let done = (|| {
+        let mut file = File::create(&partial)?;
+        file.write_all(&MAGIC)?;
+        file.write_all(&VERSION.to_le_bytes())?;
+        file.write_all(&(payload.len() as u64).to_le_bytes())?;
+        file.write_all(&crc32fast::hash(payload).to_le_bytes())?;
+        file.write_all(payload)?;
+        file.sync_all()?;
+        fs::rename(&partial, path)?;
+        sync_folder(path);
+        Ok(())
+    })();
+    done.map_err(|source| {
+        // It may not exist; what went wrong first is what is told.
+        let _ = fs::remove_file(&partial);
+        FileError::io(path, source)
+    })
+}
+
+/// Makes the new name last too, where folders can be opened; elsewhere the system sees to it.
+fn sync_folder(path: &Path) {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Ok(folder) = File::open(folder) {
+        let _ = folder.sync_all();
+    }
+}
+
+/// Reads a payload whose frame is right: never more than the file's size, and nothing that the checksum does not vouch for.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
+    let io = |source| FileError::io(path, source);
+    let mut file = File::open(path).map_err(io)?;
+    let size = file.metadata().map_err(io)?.len();
+    let mut header = Vec::with_capacity(HEADER);
+    Read::by_ref(&mut file).take(HEADER as u64).read_to_end(&mut header).map_err(io)?;
+    let (magic, rest) = header.split_at(header.len().min(MAGIC.len()));
+    if magic != MAGIC {
+        let expected = format!("a model file, which begins with {:?}", String::from_utf8_lossy(&MAGIC));
+        let found = if header.is_empty() { "nothing".into() } else { format!("{:?}", String::from_utf8_lossy(magic)) };
+        return Err(FileError::damaged(path, expected, found));
+    }
+    let Some((version, rest)) = rest.split_first_chunk::<4>() else { return Err(cut(path, size)) };
+    let version = u32::from_le_bytes(*version);
+    if version != VERSION {
+        return Err(FileError::Version { file: path.into(), expected: VERSION, found: version });
+    }
+    let Some((length, rest)) = rest.split_first_chunk::<8>() else { return Err(cut(path, size)) };
+    let Some((checksum, _)) = rest.split_first_chunk::<4>() else { return Err(cut(path, size)) };
+    let length = u64::from_le_bytes(*length);
+    let there = size.saturating_sub(HEADER as u64);
+    if length != there {
+        let (expected, found) = (format!("{length} bytes after the header"), format!("{there} bytes"));
+        return Err(FileError::damaged(path, expected, found));
+    }
+    let mut payload = Vec::new();
+    file.take(length).read_to_end(&mut payload).map_err(io)?;
+    if payload.len() as u64 != length {
+        let (expected, found) = (format!("{length} bytes after the header"), format!("{} bytes", payload.len()));
+        return Err(FileError::damaged(path, expected, found));
+    }
+    let (expected, found) = (u32::from_le_bytes(*checksum), crc32fast::hash(&payload));
+    if expected != found {
+        let (expected, found) = (format!("checksum {expected:08x}"), format!("content with checksum {found:08x}"));
+        return Err(FileError::damaged(path, expected, found));
+    }
+    Ok(payload)
+}
+
+fn cut(path: &Path, size: u64) -> FileError {
+    FileError::damaged(path, format!("a header of {HEADER} bytes"), format!("a file of {size} bytes"))
+}

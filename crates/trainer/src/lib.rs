@@ -1,0 +1,37 @@
+//! The training loop: fit, evaluate, metrics, callbacks, model files.
+//!
+//! A [`Trainer`] takes a model, a loss and an optimiser through epochs of steps; [`metrics`] say how good the outputs are,
+//! [`callbacks`] see the training and may end it, the [`History`] is data. A [`ModelFile`] holds what was learnt. All of it is
+//! optional: the loop by hand is ten lines, shown at [`Trainer`].
+#![forbid(unsafe_code)]
+
+mod batches;
+mod callback;
+pub mod callbacks;
+mod checks;
+mod codec;
+mod error;
+mod evaluate;
+mod fit;
+mod frame;
+mod history;
+mod metric;
+pub mod metrics;
+mod model_file;
+mod monitor;
+mod progress;
+mod stepper;
+mod trainer;
+
+pub use batches::{Batches, EpochOf};
+pub use callback::{Callback, Control, View};
+pub use callbacks::{BestWeights, CsvLog, EarlyStopping, JsonLinesLog, LearningRateLog, OnEpochEnd};
+pub use error::{Kept, Phase, TrainError};
+pub use evaluate::{Evaluation, evaluate};
+pub use fit::{FitReport, Stopped};
+pub use history::{EpochRecord, History, HistoryError, MetricRecord};
+pub use metric::{Metric, Predictions};
+pub use model_file::{FileError, ModelFile};
+pub use monitor::Monitor;
+pub use progress::Progress;
+pub use trainer::{Every, Trainer};

@@ -1,0 +1,61 @@
+//! The contract of a metric: a number that says how good outputs are, gathered batch by batch.
+
+use kniff_autograd::Var;
+use kniff_nn::{Bounded, Values};
+use kniff_tensor::Element;
+
+/// A number that says how good outputs of type `O` are for targets of type `T`, gathered batch by batch.
+///
+/// As with losses, which outputs a metric takes is a matter of types: an accuracy takes [`kniff_nn::Logits`], an error in the
+/// target's units takes [`Values`] or [`Bounded`]. The value is that of all examples since the last reset, however they
+/// were cut into batches.
+///
+/// ```
+/// use kniff_autograd::Var;
+/// use kniff_nn::{ClassHead, Head, Logits};
+/// use kniff_tensor::{Indices, Tensor};
+/// use kniff_trainer::{Metric, metrics::Accuracy};
+/// let mut accuracy = Accuracy::new();
+/// let logits: Logits = ClassHead::wrap(Var::constant(Tensor::from_slice(&[0.2, 0.9, 3.0, -1.0], [2, 2])));
+/// accuracy.update(&logits, &Indices::from_vec(vec![1, 1]));
+/// assert_eq!(Metric::<f32, Logits, Indices>::value(&accuracy), 0.5);
+/// ```
+pub trait Metric<E: Element, O, T>: Send {
+    /// The name, for monitors, histories and messages.
+    fn name(&self) -> &str;
+
+    /// Forgets all examples.
+    fn reset(&mut self);
+
+    /// Takes a batch in.
+    ///
+    /// # Panics
+    /// If the targets do not fit the output; a loss on the same two has said so before, with an error.
+    fn update(&mut self, output: &O, target: &T);
+
+    /// The number for all examples since the last reset; NaN if there were none.
+    fn value(&self) -> f64;
+
+    /// Whether a larger number is a better one.
+    fn higher_is_better(&self) -> bool {
+        true
+    }
+}
+
+/// Outputs that are predictions as they stand, in the units of the target.
+pub trait Predictions<E: Element> {
+    /// The numbers.
+    fn numbers(&self) -> &Var<E>;
+}
+
+impl<E: Element> Predictions<E> for Values<E> {
+    fn numbers(&self) -> &Var<E> {
+        self.var()
+    }
+}
+
+impl<E: Element> Predictions<E> for Bounded<E> {
+    fn numbers(&self) -> &Var<E> {
+        self.var()
+    }
+}

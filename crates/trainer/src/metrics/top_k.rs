@@ -1,0 +1,88 @@
+//! Top-k accuracy: the share of examples whose right class is among the k most likely ones.
+
+use crate::Metric;
+use kniff_nn::Logits;
+use kniff_tensor::{Element, Indices};
+
+/// The share of examples for which fewer than k logits are above that of the label; 1 is the best.
+///
+/// Ties count against the network where the other class has the smaller number, so that k = 1 is the accuracy.
+#[derive(Clone, Debug)]
+pub struct TopK {
+    k: usize,
+    name: String,
+    right: usize,
+    seen: usize,
+}
+
+impl TopK {
+    /// Named `top-k accuracy`, as in `top-5 accuracy`.
+    ///
+    /// # Panics
+    /// If `k` is 0: no class is among the 0 most likely ones.
+    #[track_caller]
+    pub fn new(k: usize) -> Self {
+        assert!(k > 0, "TopK::new: k is 0, at least 1 is needed");
+        Self { k, name: format!("top-{k} accuracy"), right: 0, seen: 0 }
+    }
+}
+
+impl<E: Element> Metric<E, Logits<E>, Indices> for TopK {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn reset(&mut self) {
+        (self.right, self.seen) = (0, 0);
+    }
+
+    #[track_caller]
+    fn update(&mut self, output: &Logits<E>, target: &Indices) {
+        let logits = output.var().value().contiguous();
+        let classes = logits.shape().last().copied().unwrap_or(0);
+        let rows = logits.len() / classes.max(1);
+        assert!(rows == target.len(), "TopK: {rows} outputs, but {} labels", target.len());
+        let logits = logits.as_slice().unwrap_or_default();
+        for (row, &label) in logits.chunks_exact(classes.max(1)).zip(target.as_slice()) {
+            let Some(&own) = row.get(label) else { continue };
+            let ahead = |(i, &z): (usize, &E)| z > own || (z == own && i < label);
+            self.right += usize::from(!own.is_nan() && row.iter().enumerate().filter(|&x| ahead(x)).count() < self.k);
+        }
+        self.seen += rows;
+    }
+
+    fn value(&self) -> f64 {
+        self.right as f64 / self.seen as f64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use kniff_autograd::Var;
+    use kniff_nn::{ClassHead, Head};
+    use kniff_tensor::Tensor;
+
+    fn value(k: usize, logits: &[f64], labels: Vec<usize>) -> f64 {
+        let mut metric = TopK::new(k);
+        let shape = [labels.len(), logits.len() / labels.len()];
+        let logits = ClassHead::wrap(Var::constant(Tensor::from_slice(logits, shape)));
+        metric.update(&logits, &Indices::from_vec(labels));
+        Metric::<f64, Logits<f64>, Indices>::value(&metric)
+    }
+
+    #[test]
+    fn the_second_best_counts_for_two() {
+        let logits = [0.1, 0.7, 0.5, 0.1, 0.7, 0.5];
+        assert_eq!(value(1, &logits, vec![1, 2]), 0.5);
+        assert_eq!(value(2, &logits, vec![1, 2]), 1.0);
+        assert_eq!(value(2, &logits, vec![0, 2]), 0.5);
+    }
+
+    #[test]
+    fn of_ties_the_first_counts_and_of_nan_none() {
+        assert_eq!(value(1, &[2.0, 2.0], vec![0]), 1.0);
+        assert_eq!(value(1, &[2.0, 2.0], vec![1]), 0.0);
+        assert_eq!(value(2, &[f64::NAN, 1.0], vec![0]), 0.0);
+    }
+}
