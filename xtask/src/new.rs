@@ -2,7 +2,7 @@
 
 mod declare;
 
-use crate::process;
+use crate::process::{self, Cargo};
 use clap::Args;
 use clap::builder::PossibleValuesParser;
 use std::path::Path;
@@ -34,15 +34,22 @@ impl New {
         let kind = KINDS.iter().find(|kind| kind.name == self.kind).ok_or_else(|| "no such kind".to_string())?;
         let read = |path: &str| std::fs::read_to_string(root.join(path)).ok();
         let plan = plan(kind, &self.name, read)?;
-        for (path, text) in [&plan.file, &plan.declarations] {
+        for (path, text) in [&plan.file, &plan.declarations].into_iter().chain(&plan.exports) {
             std::fs::write(root.join(path), text).map_err(|error| format!("cannot write {path}: {error}"))?;
         }
         println!("created {}", plan.file.0);
         println!("declared in {}", plan.declarations.0);
+        if let Some((path, _)) = &plan.exports {
+            println!("exported from {path}");
+        }
         for line in plan.by_hand {
             println!("left to you, because it names several at once: {}:{line}", plan.declarations.0);
         }
-        Ok(())
+        // Names were put where they belong, not where the formatter wants them.
+        match Cargo::new(["fmt", "--all"]).succeeds() {
+            true => Ok(()),
+            false => Err("the files are written, but `cargo fmt --all` failed: see above".to_string()),
+        }
     }
 }
 
@@ -70,11 +77,6 @@ const KINDS: &[Kind] = &[
         folder: "crates/trainer/src/callbacks",
         template: include_str!("new/templates/callback.txt"),
     },
-    Kind {
-        name: "augmentation",
-        folder: "crates/data/src/augmentations",
-        template: include_str!("new/templates/augmentation.txt"),
-    },
     Kind { name: "sampler", folder: "crates/data/src/samplers", template: include_str!("new/templates/sampler.txt") },
     Kind {
         name: "normalizer",
@@ -88,6 +90,8 @@ const KINDS: &[Kind] = &[
 struct Plan {
     file: (String, String),
     declarations: (String, String),
+    /// The crate's root, where it exports the folder's inhabitants by name.
+    exports: Option<(String, String)>,
     /// Lines of the old `mod.rs` that name several inhabitants at once.
     by_hand: Vec<usize>,
 }
@@ -107,8 +111,20 @@ fn plan(kind: &Kind, name: &str, read: impl Fn(&str) -> Option<String>) -> Resul
     if read(&file).is_some() {
         return Err(format!("{file} exists: choose another name, or edit it"));
     }
-    let declared = declare::declare(&text, name, &camel_case(name));
-    Ok(Plan { file: (file, render(template, name)), declarations: (list, declared.text), by_hand: declared.by_hand })
+    // An operation is reached as a method: it has no type to export.
+    let exported = (*what != "op").then(|| camel_case(name));
+    let declared = declare::declare(&text, name, exported.as_deref());
+    let exports = folder.rsplit_once('/').zip(exported).and_then(|((source, plural), camel)| {
+        let root = format!("{source}/lib.rs");
+        let text = declare::export(&read(&root)?, plural, &camel)?;
+        Some((root, text))
+    });
+    Ok(Plan {
+        file: (file, render(template, name)),
+        declarations: (list, declared.text),
+        exports,
+        by_hand: declared.by_hand,
+    })
 }
 
 fn is_snake_case(name: &str) -> bool {
@@ -164,6 +180,17 @@ mod tests {
         assert_eq!(plan.file.0, "crates/nn/src/layers/layer_norm.rs");
         assert!(plan.file.1.contains("pub struct LayerNorm"), "{}", plan.file.1);
         assert!(plan.declarations.1.contains("mod layer_norm;\n"), "{}", plan.declarations.1);
+    }
+
+    #[test]
+    fn the_crate_exports_it_where_it_exports_its_neighbours() {
+        let list = "//! Rules.\n\nmod sgd;\n\npub use sgd::Sgd;\n";
+        let root = "//! Optim.\nmod rules;\npub use rules::{\n    Sgd,\n};\n";
+        let files = [("crates/optim/src/rules/mod.rs", list), ("crates/optim/src/lib.rs", root)];
+        let rule = KINDS.iter().find(|kind| kind.name == "rule").unwrap();
+        let (path, text) = plan(rule, "lamb", folder_with(&files)).unwrap().exports.unwrap();
+        assert_eq!(path, "crates/optim/src/lib.rs");
+        assert!(text.contains("pub use rules::{Lamb, \n    Sgd,\n};"), "{text}");
     }
 
     #[test]
