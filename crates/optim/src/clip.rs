@@ -160,17 +160,23 @@ const SERIAL_BELOW: usize = 1 << 18;
 
 /// Joins the results of pieces in a tree that depends on the length alone.
 fn halves<E: Element>(x: &[E], f: &(impl Fn(&[E]) -> f64 + Sync), join: &(impl Fn(f64, f64) -> f64 + Sync)) -> f64 {
-    let n = x.len();
-    if n <= parallel::PIECE {
-        return f(x);
+    let piece = |i: usize| f(&x[i * parallel::PIECE..x.len().min((i + 1) * parallel::PIECE)]);
+    let pieces = x.len().div_ceil(parallel::PIECE);
+    if !(parallel::pays(x.len()) && x.len() >= SERIAL_BELOW) {
+        return tree(0, pieces.max(1), &piece, join);
     }
-    let (left, right) = x.split_at(n.div_ceil(parallel::PIECE) / 2 * parallel::PIECE);
-    let (a, b) = if parallel::pays(n) && n >= SERIAL_BELOW {
-        rayon::join(|| halves(left, f, join), || halves(right, f, join))
-    } else {
-        (halves(left, f, join), halves(right, f, join))
-    };
-    join(a, b)
+    let mut results = vec![0.0; pieces];
+    parallel::chunks(&mut results, 1, |i, result| result[0] = piece(i));
+    tree(0, pieces, &|i| results[i], join)
+}
+
+/// Joins the results of the pieces from `first` on, halves by halves.
+fn tree(first: usize, pieces: usize, piece: &impl Fn(usize) -> f64, join: &impl Fn(f64, f64) -> f64) -> f64 {
+    if pieces == 1 {
+        return piece(first);
+    }
+    let half = pieces / 2;
+    join(tree(first, half, piece, join), tree(first + half, pieces - half, piece, join))
 }
 
 struct PowerSum<'a, E> {

@@ -62,15 +62,22 @@ impl<'a, E: Element> Pass<'a, E> {
         assert!(self.slots.len() == N, "an update of {N} slots for a rule that keeps {}", self.slots.len());
         let mut slots = self.slots.iter_mut().map(Tensor::make_mut);
         let slots = std::array::from_fn(|_| slots.next().expect("as many slots as were counted"));
-        let work = Work { p: self.parameters, g: self.gradients, slots, folded: self.folded, update };
+        let (p, g, folded) = (self.parameters, self.gradients, self.folded);
         // Parameter, gradient and slots read, parameter and slots written.
-        let moved = work.p.len() * (2 * N + 3);
-        if parallel::pays(work.p.len()) && moved >= SERIAL_BELOW { work.halves() } else { dispatch(work) }
+        let moved = p.len() * (2 * N + 3);
+        if parallel::pays(p.len()) && moved >= SERIAL_BELOW {
+            parallel::pieces_of(p, slots, |first, p, slots| {
+                let g = &g[first..first + p.len()];
+                dispatch(Work { p, g, slots, folded, update });
+            });
+        } else {
+            dispatch(Work { p, g, slots, folded, update });
+        }
     }
 }
 
 /// Elements read and written below which waking another thread costs more than it saves.
-const SERIAL_BELOW: usize = 1 << 20;
+const SERIAL_BELOW: usize = 1 << 17;
 
 /// A [`Fold`] in the element type.
 #[derive(Clone, Copy)]
@@ -98,31 +105,6 @@ struct Work<'a, E, U, const N: usize> {
     slots: [&'a mut [E]; N],
     folded: Folded<E>,
     update: U,
-}
-
-impl<E: Element, U: Update<E, N>, const N: usize> Work<'_, E, U, N> {
-    /// Halves until a piece is small enough; where it is cut depends on the size alone.
-    fn halves(self) {
-        let n = self.p.len();
-        if n <= parallel::PIECE {
-            return dispatch(self);
-        }
-        let at = n.div_ceil(parallel::PIECE) / 2 * parallel::PIECE;
-        let (p, p_right) = self.p.split_at_mut(at);
-        let (g, g_right) = self.g.split_at(at);
-        let mut rights: [&mut [E]; N] = std::array::from_fn(|_| &mut [][..]);
-        let mut k = 0;
-        let slots = self.slots.map(|slot| {
-            let (left, right) = slot.split_at_mut(at);
-            rights[k] = right;
-            k += 1;
-            left
-        });
-        let (folded, update) = (self.folded, self.update);
-        let left = Work { p, g, slots, folded, update };
-        let right = Work { p: p_right, g: g_right, slots: rights, folded, update };
-        rayon::join(|| left.halves(), || right.halves());
-    }
 }
 
 impl<E: Element, U: Update<E, N>, const N: usize> Kernel for Work<'_, E, U, N> {

@@ -9,7 +9,6 @@ use crate::Element;
 use crate::buffer::Buffer;
 use crate::parallel::{self, pays};
 use crate::simd::{Isa, Kernel, dispatch};
-use rayon::prelude::*;
 
 /// Channels that one task walks.
 const STRIP: usize = 128;
@@ -32,18 +31,16 @@ fn over_blocks<E: Element>(
     let mut buffer = Buffer::zeros(blocks * strips * 2 * STRIP);
     let results = buffer.as_mut_slice();
     let width = |strip: usize| STRIP.min(channels - strip * STRIP);
-    let task = |(i, result): (usize, &mut [E])| {
-        let (b, strip) = (i / strips, i % strips);
-        let (first, second) = result.split_at_mut(STRIP);
-        let w = width(strip);
-        block(b * ROWS..rows.min((b + 1) * ROWS), strip * STRIP, (&mut first[..w], &mut second[..w]));
-    };
-    if pays(rows * channels) {
-        let together = (ROWS / rows.min(ROWS) / 2).max(1);
-        results.par_chunks_mut(2 * STRIP).enumerate().with_min_len(together).for_each(task);
-    } else {
-        results.chunks_mut(2 * STRIP).enumerate().for_each(task);
-    }
+    let together = (ROWS / rows.min(ROWS) / 2).max(1);
+    parallel::chunks_if(pays(rows * channels), results, together * 2 * STRIP, |group, some| {
+        for (i, result) in some.chunks_mut(2 * STRIP).enumerate() {
+            let i = group * together + i;
+            let (b, strip) = (i / strips, i % strips);
+            let (first, second) = result.split_at_mut(STRIP);
+            let w = width(strip);
+            block(b * ROWS..rows.min((b + 1) * ROWS), strip * STRIP, (&mut first[..w], &mut second[..w]));
+        }
+    });
     let size = strips * 2 * STRIP;
     let count = |from: usize, blocks: usize| ((from + blocks) * ROWS).min(rows) - from * ROWS;
     let mut step = 1;

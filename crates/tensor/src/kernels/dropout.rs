@@ -7,7 +7,6 @@
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, Rng, parallel};
 use rand::TryRng;
-use rayon::prelude::*;
 
 /// Elements whose bits come from one child of the generator.
 const CHUNK: usize = 1 << 14;
@@ -36,15 +35,10 @@ impl Mask {
         assert!((0.0..=1.0).contains(&keep), "dropout: {keep} is not a probability");
         let mut words = vec![0; len.div_ceil(BLOCK) * LANES];
         let threshold = (keep * 2f64.powi(32)).round() as u64;
-        let chunk = |(i, words): (usize, &mut [u32])| {
-            draw_chunk(threshold, &mut rng.keyed(i as u64), words, CHUNK.min(len - i * CHUNK));
-        };
         let words_in_chunk = CHUNK / BLOCK * LANES;
-        if parallel::pays(len) {
-            words.par_chunks_mut(words_in_chunk).enumerate().for_each(chunk);
-        } else {
-            words.chunks_mut(words_in_chunk).enumerate().for_each(chunk);
-        }
+        parallel::chunks_if(parallel::pays(len), &mut words, words_in_chunk, |i, words| {
+            draw_chunk(threshold, &mut rng.keyed(i as u64), words, CHUNK.min(len - i * CHUNK));
+        });
         let scale = if keep > 0.0 { 1.0 / keep } else { 0.0 };
         Self { words, len, scale }
     }

@@ -3,7 +3,6 @@
 use super::gemv;
 use crate::buffer::Buffer;
 use crate::{Element, parallel};
-use rayon::prelude::*;
 use std::marker::PhantomData;
 
 /// A matrix inside a slice: element (i, j) is `data[i * row_stride + j * col_stride]`.
@@ -179,14 +178,14 @@ fn in_pieces<E: Element>(
         }
     };
     if down * across > 1 && rayon::current_num_threads() > 1 {
-        (0..down * across).into_par_iter().with_max_len(1).for_each(piece);
+        parallel::tasks(down * across, piece);
     } else {
         (0..down * across).for_each(piece);
     }
 }
 
-/// Multiply-adds in one piece: below this, waking a thread costs more than it saves.
-const PIECE_WORK: usize = 1 << 21;
+/// Multiply-adds in one piece, some 5 us of work: below this, sharing costs more than it saves.
+const PIECE_WORK: usize = 1 << 19;
 /// More pieces than this would repeat too much of the engine's packing.
 const MOST_PIECES: usize = 32;
 /// The engine is as fast on columns this narrow as on wider ones, but not on fewer rows than `LOWEST`.

@@ -4,7 +4,6 @@ use super::gemm::MatRef;
 use super::lanes::{GROUP, LANES, fold};
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
-use rayon::prelude::*;
 use std::borrow::Cow;
 
 /// Columns in one piece of the wide form.
@@ -23,12 +22,9 @@ pub(super) fn row_times<E: Element>(a: MatRef<'_, E>, b: MatRef<'_, E>, beta: E,
         true
     } else if b.row(0).is_some() {
         let x = x();
-        let piece = |(i, c): (usize, &mut [E])| dispatch(Axpy { b, x: &x, beta, first: i * COLUMNS, c });
-        if parallel::pays(k * n) && n > COLUMNS {
-            c.par_chunks_mut(COLUMNS).enumerate().for_each(piece);
-        } else {
-            c.chunks_mut(COLUMNS).enumerate().for_each(piece);
-        }
+        parallel::chunks_if(parallel::pays(k * n), c, COLUMNS, |i, c| {
+            dispatch(Axpy { b, x: &x, beta, first: i * COLUMNS, c });
+        });
         true
     } else {
         false

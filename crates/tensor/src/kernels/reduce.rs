@@ -5,7 +5,6 @@ use crate::Element;
 use crate::buffer::Buffer;
 use crate::parallel::{self, PIECE, pays};
 use crate::simd::{Baseline, Isa, Kernel, dispatch};
-use rayon::prelude::*;
 
 /// How a reduction sees an element and joins two results. Mark the functions `#[inline(always)]`.
 pub trait Reduction<E>: Copy + Send + Sync {
@@ -229,15 +228,10 @@ pub fn rows<E: Element, R: Reduction<E>>(op: R, x: &[E], n: usize, out: &mut [E]
     for (o, x) in out.iter_mut().zip(x.chunks_exact(n)) {
         // A piece is 2^5 blocks, so that pieces joined in pairs are what one walk over all blocks gives.
         let mut parts = vec![op.start(); n.div_ceil(PIECE)];
-        let piece = |(i, o): (usize, &mut E)| {
+        parallel::chunks_if(pays(n), &mut parts, 1, |i, out| {
             let x = &x[i * PIECE..n.min((i + 1) * PIECE)];
-            dispatch(Rows { op, x, n: x.len(), out: std::slice::from_mut(o) });
-        };
-        if pays(n) {
-            parts.par_iter_mut().enumerate().for_each(piece);
-        } else {
-            parts.iter_mut().enumerate().for_each(piece);
-        }
+            dispatch(Rows { op, x, n: x.len(), out });
+        });
         *o = in_pairs(op, &parts);
     }
 }
@@ -269,13 +263,12 @@ pub fn columns<E: Element, R: Reduction<E>>(op: R, x: &[E], (rows, cols): (usize
         return out.fill(op.start());
     }
     debug_assert_eq!(x.len(), out.len() * rows);
-    let one = |(o, out): (usize, &mut [E])| matrix_columns(op, &x[o * rows * cols..][..rows * cols], cols, out);
-    if out.len() > cols && pays(x.len()) {
-        let together = (PIECE / (rows * cols)).max(1);
-        out.par_chunks_mut(cols).enumerate().with_min_len(together).for_each(one);
-    } else {
-        out.chunks_mut(cols).enumerate().for_each(one);
-    }
+    let together = (PIECE / (rows * cols)).max(1);
+    parallel::chunks_if(out.len() > cols && pays(x.len()), out, together * cols, |i, some| {
+        for (o, out) in some.chunks_mut(cols).enumerate() {
+            matrix_columns(op, &x[(i * together + o) * rows * cols..][..rows * cols], cols, out);
+        }
+    });
 }
 
 fn matrix_columns<E: Element, R: Reduction<E>>(op: R, x: &[E], cols: usize, out: &mut [E]) {
@@ -286,14 +279,9 @@ fn matrix_columns<E: Element, R: Reduction<E>>(op: R, x: &[E], cols: usize, out:
     }
     let mut buffer = Buffer::scratch(blocks * cols);
     let parts = buffer.as_mut_slice();
-    let block = |(i, part): (usize, &mut [E])| {
+    parallel::chunks_if(pays(x.len()), parts, cols, |i, part| {
         row_block(op, &x[i * height * cols..rows.min((i + 1) * height) * cols], cols, part);
-    };
-    if pays(x.len()) {
-        parts.par_chunks_mut(cols).enumerate().for_each(block);
-    } else {
-        parts.chunks_mut(cols).enumerate().for_each(block);
-    }
+    });
     let mut step = 1;
     while step < blocks {
         for pair in parts.chunks_mut(2 * step * cols) {
@@ -311,12 +299,9 @@ fn matrix_columns<E: Element, R: Reduction<E>>(op: R, x: &[E], cols: usize, out:
 
 /// The columns of one block of rows; wide rows are cut, for the threads and for the cache.
 fn row_block<E: Element, R: Reduction<E>>(op: R, x: &[E], cols: usize, out: &mut [E]) {
-    let strip = |(i, out): (usize, &mut [E])| dispatch(Columns { op, x, cols, first: i * COLUMNS, out });
-    if pays(x.len()) && cols > COLUMNS {
-        out.par_chunks_mut(COLUMNS).enumerate().for_each(strip);
-    } else {
-        out.chunks_mut(COLUMNS).enumerate().for_each(strip);
-    }
+    parallel::chunks_if(pays(x.len()), out, COLUMNS, |i, out| {
+        dispatch(Columns { op, x, cols, first: i * COLUMNS, out });
+    });
 }
 
 struct Columns<'a, E, R> {

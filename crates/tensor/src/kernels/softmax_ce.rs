@@ -8,7 +8,6 @@ use super::softmax::{Tops, batch_rows, exp_off_max, max_and_log_sum};
 use crate::parallel::{PIECE, pays};
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
-use rayon::prelude::*;
 
 /// What each row should be.
 #[derive(Clone, Copy, Debug)]
@@ -199,14 +198,9 @@ pub fn forward<E: Element>(x: &[E], n: usize, targets: Targets<'_, E>, losses: &
     assert!(n > 0 && x.len() == rows * n && lse.len() == rows, "softmax_ce: {} logits, {rows} rows of {n}", x.len());
     targets.check(rows, n);
     let block = (PIECE / n).max(1);
-    let piece = |(i, (losses, lse)): (usize, (&mut [E], &mut [E]))| {
+    parallel::chunks2_if(pays(x.len()), (losses, block), (lse, block), |i, losses, lse| {
         dispatch(Forward { x, n, targets, first: i * block, losses, lse });
-    };
-    if pays(x.len()) {
-        losses.par_chunks_mut(block).zip(lse.par_chunks_mut(block)).enumerate().for_each(piece);
-    } else {
-        losses.chunks_mut(block).zip(lse.chunks_mut(block)).enumerate().for_each(piece);
-    }
+    });
 }
 
 struct Backward<'a, E> {
@@ -326,14 +320,9 @@ pub fn forward_backward<E: Element>(
     );
     targets.check(rows, n);
     let block = (PIECE / n).max(1);
-    let piece = |(i, (losses, grad)): (usize, (&mut [E], &mut [E]))| {
+    parallel::chunks2_if(pays(x.len()), (losses, block), (grad, block * n), |i, losses, grad| {
         dispatch(Both { x, n, targets, scale, first: i * block, losses, grad });
-    };
-    if pays(x.len()) {
-        losses.par_chunks_mut(block).zip(grad.par_chunks_mut(block * n)).enumerate().for_each(piece);
-    } else {
-        losses.chunks_mut(block).zip(grad.chunks_mut(block * n)).enumerate().for_each(piece);
-    }
+    });
 }
 
 #[cfg(test)]

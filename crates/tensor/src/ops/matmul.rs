@@ -5,8 +5,7 @@ use crate::kernels::elementwise::Unary;
 use crate::kernels::gemm::{Block, MatMut, MatRef, gemm, gemm_then};
 use crate::kernels::strided::Offsets;
 use crate::simd::{Isa, Kernel, dispatch};
-use crate::{Element, Shape, Tensor};
-use rayon::prelude::*;
+use crate::{Element, Shape, Tensor, parallel};
 
 impl<E: Element> Tensor<E> {
     /// The matrix product, by the rules of NumPy and PyTorch.
@@ -232,16 +231,14 @@ fn product<E: Element>(shapes: &Shapes, a: &Tensor<E>, b: &Tensor<E>, beta: E, o
         Offsets::new(&shapes.batch, &wide.strides[..shapes.batch.len()])
     };
     let (at_a, at_b) = (offsets(&a), offsets(&b));
-    let one = |(i, c): (usize, &mut [E])| {
-        gemm(matrix(&a, at_a.at(i)), matrix(&b, at_b.at(i)), beta, MatMut::row_major(c, m, n));
-    };
     let (work, batches) = (m * n * k, out.len() / (m * n));
-    if work < LARGE && work * batches >= 2 * LARGE && rayon::current_num_threads() > 1 {
-        let together = (LARGE / work.max(1)).clamp(1, batches);
-        out.par_chunks_mut(m * n).enumerate().with_min_len(together).for_each(one);
-    } else {
-        out.chunks_mut(m * n).enumerate().for_each(one);
-    }
+    let together = (LARGE / work.max(1)).clamp(1, batches);
+    parallel::chunks_if(work < LARGE && work * batches >= 2 * LARGE, out, together * m * n, |group, some| {
+        for (i, c) in some.chunks_mut(m * n).enumerate() {
+            let i = group * together + i;
+            gemm(matrix(&a, at_a.at(i)), matrix(&b, at_b.at(i)), beta, MatMut::row_major(c, m, n));
+        }
+    });
 }
 
 #[cfg(test)]
