@@ -1,4 +1,5 @@
-//! Checks across crates: the claims of the lecture, gradients of every operation, whole trainings.
+//! Checks across crates: the claims of the lecture, gradients of every operation, reference values, whole trainings.
 #![forbid(unsafe_code)]
 
+pub mod golden;
 pub mod gradients;

@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod golden;
 mod gradcheck;
 mod manifest;
 mod new;
@@ -32,6 +33,8 @@ enum Command {
     Tidy(tidy::Tidy),
     /// Compare every op's derivatives with central differences
     Gradcheck(gradcheck::Gradcheck),
+    /// Hold kniff against values that other systems computed
+    Golden(golden::Golden),
     /// Run the benches, and keep or compare a baseline
     Bench(bench::Bench),
     /// Create the one file of a new op, layer, rule, ... and declare it
@@ -43,6 +46,7 @@ fn main() -> ExitCode {
         Command::Check(command) => command.run(),
         Command::Tidy(command) => command.run(),
         Command::Gradcheck(command) => command.run(),
+        Command::Golden(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::New(command) => command.run(),
     }

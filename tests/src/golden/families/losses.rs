@@ -1,0 +1,60 @@
+//! Losses, by mean, sum, and each for itself.
+
+use crate::golden::Check;
+use kniff_autograd::ops::{CrossEntropyOptions, Reduce};
+use kniff_tensor::Element;
+
+pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
+    match op {
+        "cross_entropy" => cross_entropy(case),
+        "bce_with_logits" => case.unary(|x| {
+            let weights = |name: &str| case.flag(name).then(|| case.tensor(name));
+            let (weight, pos_weight) = (weights("weight"), weights("pos_weight"));
+            x.bce_with_logits(&case.tensor("target"), weight.as_ref(), pos_weight.as_ref(), reduction(case))
+        }),
+        "mse" => pair(case, |x, t| x.mse(t, reduction(case))),
+        "l1" => pair(case, |x, t| x.l1(t, reduction(case))),
+        "huber" => pair(case, |x, t| x.huber(t, case.scalar("delta"), reduction(case))),
+        "smooth_l1" => pair(case, |x, t| x.smooth_l1(t, case.scalar("beta"), reduction(case))),
+        "sigmoid_mse" => pair(case, |x, t| x.sigmoid().mse(t, reduction(case))),
+        "tanh_mse" => pair(case, |x, t| x.tanh().mse(t, reduction(case))),
+        _ => return None,
+    }
+    Some(())
+}
+
+type Var<E> = kniff_autograd::Var<E>;
+
+fn pair<E: Element>(case: &Check<'_, E>, f: impl FnOnce(&Var<E>, &Var<E>) -> Var<E>) {
+    case.differentiate(&["input", "target"], |x| vec![("output", f(&x[0], &x[1]))]);
+}
+
+fn reduction<E: Element>(case: &Check<'_, E>) -> Reduce {
+    match case.text("reduction") {
+        "mean" => Reduce::Mean,
+        "sum" => Reduce::Sum,
+        "none" => Reduce::None,
+        other => panic!("there is no reduction `{other}`"),
+    }
+}
+
+/// The options, with every negative label become `usize::MAX`, as in [`Check::indices`].
+fn options<E: Element>(case: &Check<'_, E>) -> CrossEntropyOptions<E> {
+    assert!(case.size("class_axis") == 1, "the classes lie along axis 1");
+    CrossEntropyOptions {
+        class_weights: case.flag("class_weights").then(|| case.tensor("weight")),
+        label_smoothing: case.maybe_number("label_smoothing").map_or(E::ZERO, E::from_f64),
+        ignore_index: case
+            .has_attr("ignore_index")
+            .then(|| usize::try_from(case.integer("ignore_index")).unwrap_or(usize::MAX)),
+        reduce: reduction(case),
+    }
+}
+
+fn cross_entropy<E: Element>(case: &Check<'_, E>) {
+    match case.text("target_kind") {
+        "index" => case.unary(|x| x.softmax_cross_entropy(&case.indices("target"), &options(case))),
+        "prob" => case.unary(|x| x.soft_cross_entropy(&case.tensor("target"), &options(case))),
+        other => panic!("there is no target of kind `{other}`"),
+    }
+}

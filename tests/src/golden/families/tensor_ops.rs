@@ -1,0 +1,110 @@
+//! Operations on tensors: broadcasting, reductions, products, shapes and indices.
+
+use crate::golden::Check;
+use kniff_autograd::Var;
+use kniff_autograd::ops::WhereVar;
+use kniff_tensor::{Element, Tensor};
+
+pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
+    elementwise(op, case).or_else(|| reductions(op, case)).or_else(|| shapes(op, case))
+}
+
+fn elementwise<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
+    match op {
+        "add" => case.binary(Var::add),
+        "sub" => case.binary(Var::sub),
+        "mul" => case.binary(Var::mul),
+        "div" => case.binary(Var::div),
+        "maximum" => case.binary(Var::maximum),
+        "minimum" => case.binary(Var::minimum),
+        "pow_scalar" => case.unary(|x| x.powf(case.scalar("exponent"))),
+        "neg" => case.unary(Var::neg),
+        "exp" => case.unary(Var::exp),
+        "log" => case.unary(Var::ln),
+        "sqrt" => case.unary(Var::sqrt),
+        "square" => case.unary(Var::square),
+        "abs" => case.unary(Var::abs),
+        "sin" => case.unary(Var::sin),
+        "cos" => case.unary(Var::cos),
+        "expm1" => case.unary(Var::exp_m1),
+        "log1p" => case.unary(Var::ln_1p),
+        "erf" => case.unary(Var::erf),
+        "reciprocal" => case.unary(Var::recip),
+        "sign" => case.unary(Var::sign),
+        "where" => {
+            let chosen = case.mask("condition");
+            let mask = Tensor::from_fn(case.shape("condition").to_vec(), |i| if chosen[i] { E::ONE } else { E::ZERO });
+            case.binary(|a, b| mask.where_var(a, b));
+        }
+        "clamp" => case.unary(|x| {
+            let bound = |name, without| case.maybe_number(name).map_or(without, E::from_f64);
+            x.clamp(bound("min", E::NEG_INFINITY), bound("max", E::INFINITY))
+        }),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn reductions<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
+    let over = || (case.sizes("axes"), case.flag("keepdims"));
+    match op {
+        "sum" => case.unary(|x| over_axes(over(), |axes, keep| x.sum(axes, keep))),
+        "mean" => case.unary(|x| over_axes(over(), |axes, keep| x.mean(axes, keep))),
+        "max" => case.unary(|x| over_axes(over(), |axes, keep| x.max(axes, keep))),
+        "min" => case.unary(|x| over_axes(over(), |axes, keep| x.min(axes, keep))),
+        "logsumexp" => case.unary(|x| over_axes(over(), |axes, keep| x.logsumexp(axes, keep))),
+        "var" => {
+            let ddof = case.size("correction");
+            case.unary(|x| over_axes(over(), |axes, keep| x.variance(axes, ddof, keep)));
+        }
+        "argmax" => case.compare_indices("output", &case.tensor("input").argmax(case.size("axis"))),
+        "argmin" => case.compare_indices("output", &case.tensor("input").argmin(case.size("axis"))),
+        "matmul" => case.binary(Var::matmul),
+        _ => return None,
+    }
+    Some(())
+}
+
+fn over_axes<T>((axes, keep): (Vec<usize>, bool), f: impl FnOnce(&[usize], bool) -> T) -> T {
+    f(&axes, keep)
+}
+
+fn shapes<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
+    match op {
+        "permute" => case.unary(|x| x.permute(&case.sizes("axes"))),
+        "transpose" => case.unary(|x| {
+            let axes = case.sizes("axes");
+            let mut order: Vec<usize> = (0..x.rank()).collect();
+            order.swap(axes[0], axes[1]);
+            x.permute(&order)
+        }),
+        "reshape" => case.unary(|x| x.reshape(filled(&case.integers("shape"), x.len()))),
+        "permute_reshape" => {
+            case.unary(|x| x.permute(&case.sizes("axes")).reshape(filled(&case.integers("shape"), x.len())));
+        }
+        "gather" => case.unary(|x| x.gather(case.size("axis"), &case.indices("index"))),
+        "scatter_add" => case.differentiate(&["input", "source"], |x| {
+            let added = x[1].scatter_add_into(case.size("axis"), &case.indices("index"), *x[0].shape());
+            vec![("output", x[0].add(&added))]
+        }),
+        "index_select" => case.unary(|x| x.index_select(case.size("axis"), case.indices("index").as_slice())),
+        "concat" => parts(case, |x| Var::concat(x, case.size("axis"))),
+        "stack" => parts(case, |x| Var::stack(x, case.size("axis"))),
+        "broadcast_to" => case.unary(|x| x.broadcast_to(case.sizes("shape"))),
+        "one_hot" => case.compare("output", &Tensor::one_hot(&case.indices("index"), case.size("classes"))),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// A shape in which -1 stands for what is left.
+fn filled(shape: &[i64], len: usize) -> Vec<usize> {
+    let known: usize = shape.iter().filter(|&&n| n >= 0).map(|&n| n as usize).product();
+    shape.iter().map(|&n| usize::try_from(n).unwrap_or(len / known.max(1))).collect()
+}
+
+fn parts<E: Element>(case: &Check<'_, E>, f: impl FnOnce(&[&Var<E>]) -> Var<E>) {
+    let names: Vec<String> = (0..case.size("parts")).map(|i| format!("input{i}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    case.differentiate(&names, |x| vec![("output", f(&x.iter().collect::<Vec<_>>()))]);
+}
