@@ -32,7 +32,7 @@ mod var;
 
 pub use check::{CheckReport, Checks, GradientError, check_gradients, check_gradients_with};
 pub use coverage::{Coverage, Reach};
-pub use doors::{grad, hessian, hvp, jacobian, jvp, value_and_grad, vjp};
+pub use doors::{gnvp, grad, hessian, hvp, jacobian, jvp, per_example_gradients, value_and_grad, vjp};
 pub use elementwise::{Elementwise, Keep};
 pub use gradients::Gradients;
 pub use op::{At, Cotangents, Keeps, Op, apply};

@@ -12,5 +12,6 @@ pub use kniff_optim::{Adam, AdamW, Clip, Cosine, CutOnPlateau, Momentum, OneCycl
 pub use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 pub use kniff_trainer::metrics::{Accuracy, ConfusionMatrix, TopK};
 pub use kniff_trainer::{
-    Callback, Control, EarlyStopping, Every, History, Metric, ModelFile, Monitor, Progress, TrainError, Trainer, View,
+    AveragedWeights, Callback, Control, EarlyStopping, Every, History, Metric, ModelFile, Monitor, Progress,
+    TrainError, Trainer, View,
 };

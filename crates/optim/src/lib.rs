@@ -7,6 +7,7 @@
 
 #![forbid(unsafe_code)]
 
+mod average;
 mod clip;
 mod error;
 mod group;
@@ -17,6 +18,7 @@ pub mod rules;
 mod schedule;
 pub mod schedules;
 
+pub use average::WeightAverage;
 pub use clip::{Clip, global_norm};
 pub use error::OptimError;
 pub use group::Group;

@@ -25,7 +25,7 @@ mod trainer;
 
 pub use batches::{Batches, EpochOf};
 pub use callback::{Callback, Control, View};
-pub use callbacks::{BestWeights, CsvLog, EarlyStopping, JsonLinesLog, LearningRateLog, OnEpochEnd};
+pub use callbacks::{AveragedWeights, BestWeights, CsvLog, EarlyStopping, JsonLinesLog, LearningRateLog, OnEpochEnd};
 pub use error::{Kept, Phase, TrainError};
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{FitReport, Stopped};

@@ -191,3 +191,54 @@ fn tolerance(value: &Value) -> Result<Tolerance, String> {
     };
     Ok(Tolerance { rtol: part("rtol")?, atol: part("atol")?, mtol: part("mtol")? })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A folder with one case of one tensor, and what `change` makes of the manifest.
+    fn read_changed(name: &str, change: impl Fn(&str) -> String) -> Result<Set, GoldenError> {
+        let folder = std::env::temp_dir().join(format!("kniff-golden-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let header = br#"{"one/x":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}"#;
+        let mut file = (header.len() as u64).to_le_bytes().to_vec();
+        file.extend_from_slice(header);
+        file.extend([1.5_f64, f64::INFINITY].iter().flat_map(|x| x.to_le_bytes()));
+        std::fs::write(folder.join("toys.safetensors"), file).unwrap();
+        let manifest = r#"{"format":1,"cases":[{"family":"toys","case":"one","op":"copy","attrs":{},"level":"required",
+            "tolerance":{"rtol":1e-9},"tensors":{"x":{"role":"given","dtype":"F64","shape":[2]}}}]}"#;
+        std::fs::write(folder.join("manifest.json"), change(manifest)).unwrap();
+        let set = Set::read(&folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        set
+    }
+
+    #[test]
+    fn a_set_is_read() {
+        let set = read_changed("good", str::to_owned).unwrap();
+        let case = &set.cases[0];
+        assert_eq!(case.tensors["x"].data, Data::F64(vec![1.5, f64::INFINITY]));
+        assert_eq!(case.tolerance, Tolerance { rtol: 1e-9, atol: 0.0, mtol: 0.0 });
+        assert!(!case.is_single() && case.differentiated.is_empty());
+    }
+
+    #[test]
+    fn what_contradicts_itself_is_an_error_that_names_it() {
+        for (name, from, to, message) in [
+            ("version", "\"format\":1", "\"format\":2", "this reads format 1"),
+            ("json", "[2]}", "[2]", "is no JSON"),
+            ("shape", "\"shape\":[2]", "\"shape\":[3]", "`one/x` has shape [2], the manifest says [3]"),
+            ("dtype", "\"dtype\":\"F64\"", "\"dtype\":\"F32\"", "is of type F64, the manifest says F32"),
+            ("level", "required", "urgent", "case 0 (one): the level `urgent`"),
+            ("tensor", "\"x\":", "\"y\":", "tensor `one/y`"),
+            ("tolerance", "1e-9", "-1", "not a number of at least 0"),
+            ("family", "toys\"", "../toys\"", "which is no plain name"),
+            ("absent", "toys\"", "tools\"", "tools.safetensors"),
+        ] {
+            let error = read_changed(name, |m| m.replacen(from, to, 1)).unwrap_err().to_string();
+            assert!(error.contains(message), "{name}: {error}");
+        }
+        let nowhere = Set::read(Path::new("/nowhere")).unwrap_err().to_string();
+        assert!(nowhere.starts_with("cannot read /nowhere/manifest.json"), "{nowhere}");
+    }
+}

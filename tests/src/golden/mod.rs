@@ -8,6 +8,7 @@ pub mod check;
 pub mod compare;
 pub mod families;
 pub mod manifest;
+pub mod problems;
 pub mod report;
 pub mod run;
 

@@ -36,4 +36,10 @@ impl<E: Element> Var<E> {
     pub fn argmax(&self, axis: usize) -> Indices {
         self.value.argmax(axis)
     }
+
+    /// The position of the smallest element along an axis.
+    #[track_caller]
+    pub fn argmin(&self, axis: usize) -> Indices {
+        self.value.argmin(axis)
+    }
 }

@@ -72,17 +72,24 @@ impl<E: Element> Var<E> {
     /// If the last axis is not a multiple of `pieces`.
     #[track_caller]
     pub fn maxout(&self, pieces: usize) -> Var<E> {
-        let features = self.shape().last().copied().unwrap_or(0);
-        assert!(
-            pieces > 0 && self.rank() > 0 && features % pieces == 0,
-            "maxout: the last axis of shape {} is not a multiple of {pieces} pieces",
-            self.shape()
-        );
-        let mut split = self.shape().to_vec();
-        let last = split.len() - 1;
-        split[last] = features / pieces;
-        split.push(pieces);
-        self.reshape(split).max(&[last + 1], false)
+        assert!(self.rank() > 0, "maxout: a scalar has no features");
+        self.maxout_along(self.rank() - 1, pieces)
+    }
+
+    /// [`Var::maxout`] along any axis: the channels of images are axis 1.
+    ///
+    /// # Panics
+    /// If the axis is out of range, or no multiple of `pieces`.
+    #[track_caller]
+    pub fn maxout_along(&self, axis: usize, pieces: usize) -> Var<E> {
+        let fits = axis < self.rank() && pieces > 0 && self.shape()[axis] % pieces == 0;
+        assert!(fits, "maxout: axis {axis} of shape {} is not a multiple of {pieces} pieces", self.shape());
+        let shape = self.shape();
+        let features = shape[axis] / pieces;
+        let (outer, inner): (usize, usize) = (shape[..axis].iter().product(), shape[axis + 1..].iter().product());
+        let mut out = shape.to_vec();
+        out[axis] = features;
+        self.reshape([outer, features, pieces, inner]).max(&[2], false).reshape(out)
     }
 }
 

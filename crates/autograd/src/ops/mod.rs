@@ -6,11 +6,13 @@ mod abs;
 mod add;
 mod affine;
 mod batch_norm;
+mod bce;
 mod bce_with_logits;
 mod clamp;
 mod compare;
 mod concat;
 mod cos;
+mod cumsum;
 mod div;
 mod dropout;
 mod elu;
@@ -20,19 +22,26 @@ mod exp_m1;
 mod gelu;
 mod huber;
 mod index;
+mod kl_divergence;
 mod leaky_relu;
 mod linear;
 mod ln;
 mod ln_1p;
+mod log_sigmoid;
 mod matmul;
 mod max;
 mod maximum;
 mod mse;
 mod mul;
+mod nll;
+mod pow;
 mod powf;
+mod product;
+mod rearrange;
 mod recip;
 mod relu;
 mod residual;
+mod rsqrt;
 mod scaled_tanh;
 mod sigmoid;
 mod silu;
@@ -50,6 +59,7 @@ mod where_else;
 
 pub use batch_norm::ColumnMoments;
 pub use dropout::DropoutMask;
+pub use rearrange::Border;
 pub use softmax_cross_entropy::CrossEntropyOptions;
 pub use total::Reduce;
 pub use where_else::WhereVar;
@@ -63,11 +73,13 @@ pub fn cases() -> Vec<Case> {
         affine::CASE,
         batch_norm::BATCH,
         batch_norm::GIVEN,
+        bce::CASE,
         bce_with_logits::CASE,
         bce_with_logits::WEIGHTED,
         clamp::CASE,
         concat::CASE,
         cos::CASE,
+        cumsum::CASE,
         div::CASE,
         dropout::CASE,
         elu::ELU,
@@ -82,10 +94,12 @@ pub fn cases() -> Vec<Case> {
         index::GATHER,
         index::INDEX_SELECT,
         index::SCATTER_ADD,
+        kl_divergence::CASE,
         leaky_relu::CASE,
         linear::CASE,
         ln::CASE,
         ln_1p::CASE,
+        log_sigmoid::CASE,
         matmul::BATCHED,
         matmul::MATMUL,
         max::MAX,
@@ -96,10 +110,24 @@ pub fn cases() -> Vec<Case> {
         mse::L1,
         mse::MSE,
         mul::CASE,
+        nll::CASE,
+        pow::CASE,
         powf::POWF,
         powf::POWI,
+        product::CUMPROD,
+        product::PROD,
+        rearrange::FLIP,
+        rearrange::REFLECT,
+        rearrange::REPLICATE,
+        rearrange::ROLL,
+        rearrange::SORT,
+        rearrange::TILE,
+        rearrange::TOPK,
+        rearrange::TRIL,
+        rearrange::TRIU,
         recip::CASE,
         relu::CASE,
+        rsqrt::CASE,
         scaled_tanh::CASE,
         sigmoid::CASE,
         silu::CASE,
@@ -114,6 +142,7 @@ pub fn cases() -> Vec<Case> {
         sqrt::CASE,
         square::CASE,
         sum::MEAN,
+        sum::STD,
         sum::SUM,
         sum::VARIANCE,
         tanh::CASE,

@@ -1,7 +1,7 @@
 //! Sums and means over axes.
 
 use crate::Var;
-use crate::case::{Case, one};
+use crate::case::{Case, draw, one};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Shape, Tensor};
 
@@ -86,6 +86,15 @@ impl<E: Element> Var<E> {
         centred.square().sum(axes, keepdim).affine(scale, E::ZERO)
     }
 
+    /// The standard deviation over `axes`: the square root of [`Var::variance`], whose derivative is infinite at 0.
+    ///
+    /// # Panics
+    /// If an axis is out of range or named twice.
+    #[track_caller]
+    pub fn std(&self, axes: &[usize], ddof: usize, keepdim: bool) -> Var<E> {
+        self.variance(axes, ddof, keepdim).sqrt()
+    }
+
     /// The axes that broadcasting from `shape` repeated, summed: the adjoint of [`Var::broadcast_to`].
     ///
     /// # Panics
@@ -111,3 +120,5 @@ pub(super) const MEAN: Case =
     Case { name: "mean", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].mean(&[0], true).square() };
 pub(super) const VARIANCE: Case =
     Case { name: "variance", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].variance(&[0], 0, false) };
+pub(super) const STD: Case =
+    Case { name: "std", inputs: |rng| vec![draw(rng, [4, 3], -2.0, 2.0, &[])], f: |x| x[0].std(&[0], 1, false) };

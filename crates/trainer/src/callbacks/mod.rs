@@ -1,5 +1,6 @@
 //! The callbacks: one file each.
 
+mod averaged_weights;
 mod best_weights;
 mod csv_log;
 mod early_stopping;
@@ -7,6 +8,7 @@ mod json_lines_log;
 mod learning_rate_log;
 mod on_epoch_end;
 
+pub use averaged_weights::AveragedWeights;
 pub use best_weights::BestWeights;
 pub use csv_log::CsvLog;
 pub use early_stopping::EarlyStopping;

@@ -4,8 +4,8 @@ use crate::networks::{clouds, loader, network, trainer, trainer_of};
 use kniff_nn::{Module, ModuleExt};
 use kniff_trainer::metrics::Accuracy;
 use kniff_trainer::{
-    BestWeights, Callback, Control, CsvLog, EarlyStopping, EpochRecord, JsonLinesLog, ModelFile, Monitor, Stopped,
-    TrainError, View,
+    AveragedWeights, BestWeights, Callback, Control, CsvLog, EarlyStopping, EpochRecord, JsonLinesLog, ModelFile,
+    Monitor, Stopped, TrainError, View,
 };
 use std::sync::{Arc, Mutex};
 
@@ -141,4 +141,44 @@ fn what_is_not_there_cannot_be_watched() {
     assert!(error.to_string().ends_with("the trainer has no metric of that name; it has: accuracy"), "{error}");
     let error = trainer().early_stopping(EarlyStopping::default().patience(0)).fit(&train, Some(&valid)).unwrap_err();
     assert!(matches!(error, TrainError::Setting { .. }), "{error}");
+}
+
+/// Writes down the first parameter after every step and every epoch.
+struct Spy(Arc<Mutex<(Vec<Vec<f32>>, Vec<Vec<f32>>)>>);
+
+impl Callback for Spy {
+    fn batch_end(&mut self, _: &View<'_>, model: &dyn Module) -> Result<Control, TrainError> {
+        self.0.lock().unwrap().0.push(model.parameters()[0].1.value().to_vec());
+        Ok(Control::Continue)
+    }
+
+    fn epoch_end(&mut self, _: &View<'_>, model: &dyn Module) -> Result<Control, TrainError> {
+        self.0.lock().unwrap().1.push(model.parameters()[0].1.value().to_vec());
+        Ok(Control::Continue)
+    }
+}
+
+#[test]
+fn averaged_weights_are_left_in_the_model() {
+    let averaged = |callback: AveragedWeights| {
+        let seen = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+        let mut trainer = trainer().epochs(4).callback(callback).callback(Spy(seen.clone()));
+        trainer.fit(&loader(clouds(96, 1)), None).unwrap();
+        let seen = seen.lock().unwrap().clone();
+        (trainer.model().parameters()[0].1.value().to_vec(), seen.0, seen.1)
+    };
+    let close = |a: &[f32], b: &[f64]| a.iter().zip(b).all(|(&a, b)| (f64::from(a) - b).abs() < 1e-5);
+    let (left, steps, _) = averaged(AveragedWeights::exponential(0.9));
+    let mut expected: Vec<f64> = steps[0].iter().map(|&w| f64::from(w)).collect();
+    for w in &steps[1..] {
+        expected.iter_mut().zip(w).for_each(|(a, &w)| *a = 0.9 * *a + 0.1 * f64::from(w));
+    }
+    assert!(close(&left, &expected) && left != steps[steps.len() - 1]);
+
+    let (left, _, epochs) = averaged(AveragedWeights::mean_from(3));
+    let mean = |i: usize| (f64::from(epochs[2][i]) + f64::from(epochs[3][i])) / 2.0;
+    assert!(close(&left, &(0..left.len()).map(mean).collect::<Vec<_>>()));
+    // A training that ends before keeps its own weights.
+    let (left, _, epochs) = averaged(AveragedWeights::mean_from(9));
+    assert_eq!(left, epochs[3]);
 }

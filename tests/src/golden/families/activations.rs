@@ -1,6 +1,8 @@
 //! Activations, element by element and along an axis.
 
 use crate::golden::Check;
+use kniff::nn::layers::Prelu;
+use kniff::nn::{Layer, ModuleExt};
 use kniff_autograd::Var;
 use kniff_tensor::Element;
 
@@ -21,6 +23,22 @@ pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
         }),
         "softmax" => case.unary(|x| x.softmax(case.size("axis"))),
         "log_softmax" => case.unary(|x| x.log_softmax(case.size("axis"))),
+        "log_sigmoid" => case.unary(Var::log_sigmoid),
+        "scaled_tanh" => {
+            let own = (case.number("a") - 1.7159).abs() < 1e-12 && (case.number("b") - 2.0 / 3.0).abs() < 1e-12;
+            assert!(own, "kniff's stretched tanh is 1.7159 tanh(2x/3)");
+            case.unary(Var::scaled_tanh);
+        }
+        "softplus" => case.unary(|x| {
+            let beta: E = case.scalar("beta");
+            x.mul_scalar(beta).softplus().mul_scalar(E::ONE / beta)
+        }),
+        "prelu" => case.differentiate(&["input", "weight"], |x| {
+            assert!(case.size("channel_axis") == 1, "channels lie along axis 1");
+            let mut prelu = Prelu::from_slopes(case.tensor("weight"));
+            vec![("output", prelu.with_parameters(&x[1..], |prelu| prelu.forward(&x[0])))]
+        }),
+        "maxout" => case.unary(|x| x.maxout_along(case.size("axis"), case.size("pieces"))),
         _ => return None,
     }
     Some(())

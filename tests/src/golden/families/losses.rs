@@ -12,6 +12,15 @@ pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
             let (weight, pos_weight) = (weights("weight"), weights("pos_weight"));
             x.bce_with_logits(&case.tensor("target"), weight.as_ref(), pos_weight.as_ref(), reduction(case))
         }),
+        "bce" => case.unary(|x| reduced(case, x.bce(&case.tensor("target")))),
+        "kl_div" => case.unary(|x| {
+            let target = case.tensor("target");
+            reduced(
+                case,
+                if case.flag("log_target") { x.kl_divergence_of_logs(&target) } else { x.kl_divergence(&target) },
+            )
+        }),
+        "nll" => case.unary(|x| x.nll(&case.indices("target"), &options(case))),
         "mse" => pair(case, |x, t| x.mse(t, reduction(case))),
         "l1" => pair(case, |x, t| x.l1(t, reduction(case))),
         "huber" => pair(case, |x, t| x.huber(t, case.scalar("delta"), reduction(case))),
@@ -27,6 +36,18 @@ type Var<E> = kniff_autograd::Var<E>;
 
 fn pair<E: Element>(case: &Check<'_, E>, f: impl FnOnce(&Var<E>, &Var<E>) -> Var<E>) {
     case.differentiate(&["input", "target"], |x| vec![("output", f(&x[0], &x[1]))]);
+}
+
+/// The losses of the elements, reduced as the case says.
+fn reduced<E: Element>(case: &Check<'_, E>, each: Var<E>) -> Var<E> {
+    match case.text("reduction") {
+        "batchmean" => each.sum_all().mul_scalar(E::ONE / E::from_usize(case.shape("input")[0])),
+        _ => match reduction(case) {
+            Reduce::None => each,
+            Reduce::Sum => each.sum_all(),
+            Reduce::Mean => each.mean_all(),
+        },
+    }
 }
 
 fn reduction<E: Element>(case: &Check<'_, E>) -> Reduce {

@@ -2,7 +2,7 @@
 
 use crate::golden::Check;
 use kniff_autograd::Var;
-use kniff_autograd::ops::WhereVar;
+use kniff_autograd::ops::{Border, WhereVar};
 use kniff_tensor::{Element, Tensor};
 
 pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
@@ -15,6 +15,8 @@ fn elementwise<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
         "sub" => case.binary(Var::sub),
         "mul" => case.binary(Var::mul),
         "div" => case.binary(Var::div),
+        "pow" => case.binary(Var::pow),
+        "rsqrt" => case.unary(Var::rsqrt),
         "maximum" => case.binary(Var::maximum),
         "minimum" => case.binary(Var::minimum),
         "pow_scalar" => case.unary(|x| x.powf(case.scalar("exponent"))),
@@ -57,6 +59,25 @@ fn reductions<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
             let ddof = case.size("correction");
             case.unary(|x| over_axes(over(), |axes, keep| x.variance(axes, ddof, keep)));
         }
+        "std" => {
+            let ddof = case.size("correction");
+            case.unary(|x| over_axes(over(), |axes, keep| x.std(axes, ddof, keep)));
+        }
+        "prod" => case.unary(|x| x.prod(&[case.size("axis")], false)),
+        "cumsum" => case.unary(|x| x.cumsum(case.size("axis"))),
+        "cumprod" => case.unary(|x| x.cumprod(case.size("axis"))),
+        "sort" => case.unary(|x| {
+            let axis = case.size("axis");
+            // Descending is the largest n in order.
+            let (sorted, from) = if case.flag("descending") { x.topk(x.shape()[axis], axis) } else { x.sort(axis) };
+            case.compare_indices("indices", &from);
+            sorted
+        }),
+        "topk" => case.unary(|x| {
+            let (largest, from) = x.topk(case.size("k"), case.size("axis"));
+            case.compare_indices("indices", &from);
+            largest
+        }),
         "argmax" => case.compare_indices("output", &case.tensor("input").argmax(case.size("axis"))),
         "argmin" => case.compare_indices("output", &case.tensor("input").argmin(case.size("axis"))),
         "matmul" => case.binary(Var::matmul),
@@ -82,6 +103,27 @@ fn shapes<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
         "permute_reshape" => {
             case.unary(|x| x.permute(&case.sizes("axes")).reshape(filled(&case.integers("shape"), x.len())));
         }
+        "slice" => case.unary(|x| {
+            let cut = |x: Var<E>, (axis, s): (usize, Vec<i64>)| {
+                x.slice_axis(axis, s[0] as usize..s[1] as usize).step_axis(axis, s[2] as usize)
+            };
+            case.tables("slices").into_iter().enumerate().fold(x.clone(), cut)
+        }),
+        "pad" => case.unary(|x| {
+            let pair = |p: Vec<i64>| (p[0] as usize, p[1] as usize);
+            let widths: Vec<_> = case.tables("padding").into_iter().map(pair).collect();
+            match case.text("mode") {
+                "constant" => x.pad(&widths, case.scalar("value")),
+                "reflect" => x.pad_with(&widths, Border::Reflect),
+                "replicate" => x.pad_with(&widths, Border::Replicate),
+                other => panic!("there is no border `{other}`"),
+            }
+        }),
+        "flip" => case.unary(|x| x.flip(&case.sizes("axes"))),
+        "roll" => case.unary(|x| x.roll(case.size("axis"), case.integer("shift") as isize)),
+        "tile" => case.unary(|x| x.tile(&case.sizes("repeats"))),
+        "tril" => case.unary(|x| x.tril(case.integer("k") as isize)),
+        "triu" => case.unary(|x| x.triu(case.integer("k") as isize)),
         "gather" => case.unary(|x| x.gather(case.size("axis"), &case.indices("index"))),
         "scatter_add" => case.differentiate(&["input", "source"], |x| {
             let added = x[1].scatter_add_into(case.size("axis"), &case.indices("index"), *x[0].shape());
