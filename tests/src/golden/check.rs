@@ -154,12 +154,23 @@ impl<'a, E: Element> Check<'a, E> {
         self.attr(name).as_i64().unwrap_or_else(|| panic!("the attribute `{name}` is {}, not whole", self.attr(name)))
     }
 
-    /// A count or an axis.
+    /// A count.
     pub fn size(&self, name: &str) -> usize {
         usize::try_from(self.integer(name)).unwrap_or_else(|_| panic!("the attribute `{name}` is negative"))
     }
 
-    /// A list of counts or axes.
+    /// An axis of a tensor of that many axes, where a negative one counts from the end.
+    pub fn axis(&self, name: &str, rank: usize) -> usize {
+        counted(self.integer(name), rank).unwrap_or_else(|| panic!("the attribute `{name}` is no axis of {rank}"))
+    }
+
+    /// A list of axes of a tensor of that many axes, where a negative one counts from the end.
+    pub fn axes(&self, name: &str, rank: usize) -> Vec<usize> {
+        let list = self.integers(name).into_iter().map(|axis| counted(axis, rank)).collect::<Option<_>>();
+        list.unwrap_or_else(|| panic!("the attribute `{name}` names no axes of {rank}"))
+    }
+
+    /// A list of counts.
     pub fn sizes(&self, name: &str) -> Vec<usize> {
         let list = self.integers(name).into_iter().map(|i| usize::try_from(i).ok()).collect::<Option<_>>();
         list.unwrap_or_else(|| panic!("the attribute `{name}` has a negative number"))
@@ -260,6 +271,11 @@ impl<'a, E: Element> Check<'a, E> {
     pub fn binary(&self, f: impl FnOnce(&Var<E>, &Var<E>) -> Var<E>) {
         self.differentiate(&["a", "b"], |x| vec![("output", f(&x[0], &x[1]))]);
     }
+}
+
+fn counted(axis: i64, rank: usize) -> Option<usize> {
+    let from_front = if axis < 0 { axis + rank as i64 } else { axis };
+    usize::try_from(from_front).ok().filter(|&axis| axis < rank)
 }
 
 fn number(value: &Value) -> Option<f64> {

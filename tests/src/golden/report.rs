@@ -114,7 +114,7 @@ impl fmt::Display for Report {
             writeln!(f, "left out: {tensor} ({n} cases)")?;
         }
         for stands in &self.stands {
-            writeln!(f, "differs knowingly: {stands}")?;
+            writeln!(f, "differs, not required: {stands}")?;
         }
         let part = |c: Counts| format!("{} passed, {} differ, {} not run", c.passed, c.failed, c.skipped);
         writeln!(f, "advisory: {}; optional: {}", part(self.advisory), part(self.optional))?;

@@ -96,8 +96,9 @@ fn broadcast_zip<E: Element, F: Binary<E>>(f: F, a: &Tensor<E>, b: &Tensor<E>, o
 }
 
 fn dense_along_last<E: Element>(t: &Tensor<E>) -> Tensor<E> {
-    match t.strides.last() {
-        Some(&stride) if stride > 1 && t.shape[t.rank() - 1] > 1 => t.contiguous(),
+    // Axes of size 1 are no part of the walk, so what counts is the last one before them.
+    match (0..t.rank()).rev().find(|&axis| t.shape[axis] != 1) {
+        Some(axis) if t.strides[axis] > 1 => t.contiguous(),
         _ => t.clone(),
     }
 }
@@ -383,6 +384,16 @@ mod tests {
 
     fn t(data: &[f64], shape: &[usize]) -> Tensor<f64> {
         Tensor::from_slice(data, shape)
+    }
+
+    #[test]
+    fn gaps_before_axes_of_size_one_are_seen() {
+        let a = Tensor::<f64>::arange(24).reshape([2, 3, 4]);
+        let (x, y) = (a.slice_axis(2, 0..1), a.slice_axis(2, 3..4));
+        let row = Tensor::<f64>::arange(5);
+        for (x, y) in [(&x, &y), (&x, &row), (&row, &y), (&x.permute(&[1, 2, 0]), &y.permute(&[1, 2, 0]))] {
+            assert_eq!(x.mul(y).view(), &x.view() * &y.view());
+        }
     }
 
     #[test]

@@ -21,8 +21,8 @@ pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
             "tanh" => x.gelu_tanh(),
             other => panic!("there is no approximation `{other}` of GELU"),
         }),
-        "softmax" => case.unary(|x| x.softmax(case.size("axis"))),
-        "log_softmax" => case.unary(|x| x.log_softmax(case.size("axis"))),
+        "softmax" => case.unary(|x| x.softmax(case.axis("axis", x.rank()))),
+        "log_softmax" => case.unary(|x| x.log_softmax(case.axis("axis", x.rank()))),
         "log_sigmoid" => case.unary(Var::log_sigmoid),
         "scaled_tanh" => {
             let own = (case.number("a") - 1.7159).abs() < 1e-12 && (case.number("b") - 2.0 / 3.0).abs() < 1e-12;
@@ -38,7 +38,7 @@ pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
             let mut prelu = Prelu::from_slopes(case.tensor("weight"));
             vec![("output", prelu.with_parameters(&x[1..], |prelu| prelu.forward(&x[0])))]
         }),
-        "maxout" => case.unary(|x| x.maxout_along(case.size("axis"), case.size("pieces"))),
+        "maxout" => case.unary(|x| x.maxout_along(case.axis("axis", x.rank()), case.size("pieces"))),
         _ => return None,
     }
     Some(())

@@ -48,7 +48,8 @@ fn elementwise<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
 }
 
 fn reductions<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
-    let over = || (case.sizes("axes"), case.flag("keepdims"));
+    let over = || (case.axes("axes", case.shape("input").len()), case.flag("keepdims"));
+    let axis = || case.axis("axis", case.shape("input").len());
     match op {
         "sum" => case.unary(|x| over_axes(over(), |axes, keep| x.sum(axes, keep))),
         "mean" => case.unary(|x| over_axes(over(), |axes, keep| x.mean(axes, keep))),
@@ -63,23 +64,23 @@ fn reductions<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
             let ddof = case.size("correction");
             case.unary(|x| over_axes(over(), |axes, keep| x.std(axes, ddof, keep)));
         }
-        "prod" => case.unary(|x| x.prod(&[case.size("axis")], false)),
-        "cumsum" => case.unary(|x| x.cumsum(case.size("axis"))),
-        "cumprod" => case.unary(|x| x.cumprod(case.size("axis"))),
+        "prod" => case.unary(|x| x.prod(&[axis()], false)),
+        "cumsum" => case.unary(|x| x.cumsum(axis())),
+        "cumprod" => case.unary(|x| x.cumprod(axis())),
         "sort" => case.unary(|x| {
-            let axis = case.size("axis");
+            let axis = axis();
             // Descending is the largest n in order.
             let (sorted, from) = if case.flag("descending") { x.topk(x.shape()[axis], axis) } else { x.sort(axis) };
             case.compare_indices("indices", &from);
             sorted
         }),
         "topk" => case.unary(|x| {
-            let (largest, from) = x.topk(case.size("k"), case.size("axis"));
+            let (largest, from) = x.topk(case.size("k"), axis());
             case.compare_indices("indices", &from);
             largest
         }),
-        "argmax" => case.compare_indices("output", &case.tensor("input").argmax(case.size("axis"))),
-        "argmin" => case.compare_indices("output", &case.tensor("input").argmin(case.size("axis"))),
+        "argmax" => case.compare_indices("output", &case.tensor("input").argmax(axis())),
+        "argmin" => case.compare_indices("output", &case.tensor("input").argmin(axis())),
         "matmul" => case.binary(Var::matmul),
         _ => return None,
     }
@@ -92,16 +93,16 @@ fn over_axes<T>((axes, keep): (Vec<usize>, bool), f: impl FnOnce(&[usize], bool)
 
 fn shapes<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
     match op {
-        "permute" => case.unary(|x| x.permute(&case.sizes("axes"))),
+        "permute" => case.unary(|x| x.permute(&case.axes("axes", x.rank()))),
         "transpose" => case.unary(|x| {
-            let axes = case.sizes("axes");
+            let axes = case.axes("axes", x.rank());
             let mut order: Vec<usize> = (0..x.rank()).collect();
             order.swap(axes[0], axes[1]);
             x.permute(&order)
         }),
         "reshape" => case.unary(|x| x.reshape(filled(&case.integers("shape"), x.len()))),
         "permute_reshape" => {
-            case.unary(|x| x.permute(&case.sizes("axes")).reshape(filled(&case.integers("shape"), x.len())));
+            case.unary(|x| x.permute(&case.axes("axes", x.rank())).reshape(filled(&case.integers("shape"), x.len())));
         }
         "slice" => case.unary(|x| {
             let cut = |x: Var<E>, (axis, s): (usize, Vec<i64>)| {
@@ -119,19 +120,19 @@ fn shapes<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
                 other => panic!("there is no border `{other}`"),
             }
         }),
-        "flip" => case.unary(|x| x.flip(&case.sizes("axes"))),
-        "roll" => case.unary(|x| x.roll(case.size("axis"), case.integer("shift") as isize)),
+        "flip" => case.unary(|x| x.flip(&case.axes("axes", x.rank()))),
+        "roll" => case.unary(|x| x.roll(case.axis("axis", x.rank()), case.integer("shift") as isize)),
         "tile" => case.unary(|x| x.tile(&case.sizes("repeats"))),
         "tril" => case.unary(|x| x.tril(case.integer("k") as isize)),
         "triu" => case.unary(|x| x.triu(case.integer("k") as isize)),
-        "gather" => case.unary(|x| x.gather(case.size("axis"), &case.indices("index"))),
+        "gather" => case.unary(|x| x.gather(case.axis("axis", x.rank()), &case.indices("index"))),
         "scatter_add" => case.differentiate(&["input", "source"], |x| {
-            let added = x[1].scatter_add_into(case.size("axis"), &case.indices("index"), *x[0].shape());
+            let added = x[1].scatter_add_into(case.axis("axis", x[0].rank()), &case.indices("index"), *x[0].shape());
             vec![("output", x[0].add(&added))]
         }),
-        "index_select" => case.unary(|x| x.index_select(case.size("axis"), case.indices("index").as_slice())),
-        "concat" => parts(case, |x| Var::concat(x, case.size("axis"))),
-        "stack" => parts(case, |x| Var::stack(x, case.size("axis"))),
+        "index_select" => case.unary(|x| x.index_select(case.axis("axis", x.rank()), case.indices("index").as_slice())),
+        "concat" => parts(case, |x| Var::concat(x, case.axis("axis", x[0].rank()))),
+        "stack" => parts(case, |x| Var::stack(x, case.axis("axis", x[0].rank() + 1))),
         "broadcast_to" => case.unary(|x| x.broadcast_to(case.sizes("shape"))),
         "one_hot" => case.compare("output", &Tensor::one_hot(&case.indices("index"), case.size("classes"))),
         _ => return None,
