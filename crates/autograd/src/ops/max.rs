@@ -82,7 +82,7 @@ impl<E: Element> Var<E> {
     /// If the axis is out of range, or no multiple of `pieces`.
     #[track_caller]
     pub fn maxout_along(&self, axis: usize, pieces: usize) -> Var<E> {
-        let fits = axis < self.rank() && pieces > 0 && self.shape()[axis] % pieces == 0;
+        let fits = axis < self.rank() && pieces > 0 && self.shape()[axis].is_multiple_of(pieces);
         assert!(fits, "maxout: axis {axis} of shape {} is not a multiple of {pieces} pieces", self.shape());
         let shape = self.shape();
         let features = shape[axis] / pieces;

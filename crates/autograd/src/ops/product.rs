@@ -71,7 +71,7 @@ fn halved<E: Element>(mut x: Var<E>, axis: usize) -> Var<E> {
         }
         let half = n / 2;
         let pairs = x.slice_axis(axis, 0..half).mul(&x.slice_axis(axis, half..2 * half));
-        x = if n % 2 == 0 { pairs } else { Var::concat(&[&pairs, &x.slice_axis(axis, n - 1..n)], axis) };
+        x = if n.is_multiple_of(2) { pairs } else { Var::concat(&[&pairs, &x.slice_axis(axis, n - 1..n)], axis) };
     }
 }
 
