@@ -43,6 +43,25 @@ impl Mask {
         Self { words, len, scale }
     }
 
+    /// The mask of elements that were chosen elsewhere; those that stay are scaled by `1 / keep`.
+    ///
+    /// # Panics
+    /// Unless `keep` is within 0..=1.
+    #[track_caller]
+    pub fn of(stays: &[bool], keep: f64) -> Self {
+        assert!((0.0..=1.0).contains(&keep), "dropout: {keep} is not a probability");
+        let mut words = vec![0; stays.len().div_ceil(BLOCK) * LANES];
+        for (i, _) in stays.iter().enumerate().filter(|(_, stays)| **stays) {
+            words[i / BLOCK * LANES + i % LANES] |= 1 << (i % BLOCK / LANES);
+        }
+        Self { words, len: stays.len(), scale: if keep > 0.0 { 1.0 / keep } else { 0.0 } }
+    }
+
+    /// What the elements that stay are multiplied with: 1 over the probability of staying, 0 if that is 0.
+    pub fn scale(&self) -> f64 {
+        self.scale
+    }
+
     /// Whether element `i` stays.
     ///
     /// # Panics
@@ -58,9 +77,18 @@ impl Mask {
     /// If a length differs from the mask's.
     #[track_caller]
     pub fn apply<E: Element>(&self, x: &[E], out: &mut [E]) {
+        self.apply_scaled(self.scale, x, out);
+    }
+
+    /// [`Mask::apply`] with another scale: 1 only sets to zero.
+    ///
+    /// # Panics
+    /// If a length differs from the mask's.
+    #[track_caller]
+    pub fn apply_scaled<E: Element>(&self, scale: f64, x: &[E], out: &mut [E]) {
         let fits = x.len() == self.len && out.len() == self.len;
         assert!(fits, "dropout: {} and {} elements under a mask of {}", x.len(), out.len(), self.len);
-        let scale = E::from_f64(self.scale);
+        let scale = E::from_f64(scale);
         // Pieces start at whole blocks.
         parallel::pieces(out, |start, out| {
             let x = &x[start..start + out.len()];
@@ -206,6 +234,11 @@ mod tests {
             for keep in [0.0, 0.5, 0.8, 1.0] {
                 let mask = Mask::draw(keep, n, &Rng::new(1));
                 let mut out = vec![f64::NAN; n];
+                let chosen: Vec<bool> = (0..n).map(|i| mask.keeps(i)).collect();
+                let given = Mask::of(&chosen, keep);
+                assert!((0..n).all(|i| given.keeps(i) == chosen[i]));
+                given.apply_scaled(1.0, &x, &mut out);
+                assert!((0..n).all(|i| out[i] == if chosen[i] { x[i] } else { 0.0 }));
                 mask.apply(&x, &mut out);
                 for i in 0..n {
                     assert_eq!(out[i], if mask.keeps(i) { x[i] * (1.0 / keep) } else { 0.0 });
