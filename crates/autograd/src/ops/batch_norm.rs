@@ -1,47 +1,60 @@
-//! Normalisation over a batch, column by column.
+//! Normalisation over a batch, channel by channel.
 
 use super::total::dense;
 use crate::Var;
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
-use kniff_tensor::kernels::Identity;
 use kniff_tensor::kernels::batch_norm::{self as kernel, Saved};
-use kniff_tensor::{Element, Tensor};
+use kniff_tensor::kernels::reduce::{self, Sum};
+use kniff_tensor::kernels::{Identity, planes};
+use kniff_tensor::{Element, Shape, Tensor};
 
-/// The mean and the variance of every column.
+/// The mean and the variance of every channel of a batch.
 #[derive(Clone, Debug)]
-pub struct ColumnMoments<E: Element> {
-    /// The means, `[columns]`.
+pub struct ChannelMoments<E: Element> {
+    /// The means, `[channels]`.
     pub mean: Tensor<E>,
-    /// The variances with the sum of squares divided by the number of rows, `[columns]`.
+    /// The variances with the sum of squares divided by the number of values of the channel, `[channels]`.
     pub variance: Tensor<E>,
 }
 
-impl<E: Element> ColumnMoments<E> {
-    /// Of a matrix (NaN without rows); in two passes, so that a mean that is large beside the deviation does no harm.
+impl<E: Element> ChannelMoments<E> {
+    /// Of a batch [n, channels, ..] (NaN without values); in two passes, so that a mean that is large beside the
+    /// deviation does no harm.
     ///
     /// # Panics
-    /// Unless `x` has two axes.
+    /// With fewer than two axes.
     #[track_caller]
     pub fn of(x: &Tensor<E>) -> Self {
-        assert!(x.rank() == 2, "batch_norm: an input of shape {} is not a matrix", x.shape());
-        let (x, columns) = (x.contiguous(), x.shape()[1]);
-        let (mut mean, mut variance) = (Tensor::scratch([columns]), Tensor::scratch([columns]));
-        if columns > 0 {
-            kernel::statistics(dense(&x), columns, mean.make_mut(), variance.make_mut());
+        let (_, channels, length) = planes_of(x.shape());
+        let x = x.contiguous();
+        let (mut mean, mut variance) = (Tensor::scratch([channels]), Tensor::scratch([channels]));
+        if channels > 0 {
+            let (mean, variance) = (mean.make_mut(), variance.make_mut());
+            match length {
+                1 => kernel::statistics(dense(&x), channels, mean, variance),
+                _ => planes::channel_moments(dense(&x), length, mean, variance),
+            }
         }
         Self { mean, variance }
     }
 }
 
-/// `gamma (x - mean) / sqrt(variance + eps) + beta` for the rows of a matrix.
+/// How many images, channels and values in each plane a batch has.
+#[track_caller]
+fn planes_of(shape: &Shape) -> (usize, usize, usize) {
+    assert!(shape.len() >= 2, "batch_norm: an input of shape {shape} is not [n, channels, ..]");
+    (shape[0], shape[1], shape[2..].iter().product())
+}
+
+/// `gamma (x - mean) / sqrt(variance + eps) + beta` for the channels of a batch.
 ///
 /// With `h = (x - mean) / sqrt(variance + eps)`, the pull-back to gamma is `sum g h`, that to beta `sum g`, and that to x is
 /// `gamma / sqrt(variance + eps) (g - mean g - h mean(g h))` where the moments are those of x, and without the means where
-/// they are given.
+/// they are given. Matrices are walked by rows, images by planes.
 #[derive(Clone)]
 struct BatchNorm<E: Element> {
-    moments: ColumnMoments<E>,
+    moments: ChannelMoments<E>,
     eps: E,
     /// Whether the moments are those of the input, so that the gradient goes through them.
     of_input: bool,
@@ -62,37 +75,44 @@ impl<E: Element> Op<E> for BatchNorm<E> {
         let (gamma, beta) = (x.get(1).map(|t| t.contiguous()), x.get(2).map(|t| t.contiguous()));
         let affine = (gamma.as_ref().map(dense), beta.as_ref().map(dense));
         let mut out = Tensor::scratch(*data.shape());
-        if !data.is_empty() {
-            kernel::apply(Identity, dense(&data), (dense(&mean), &inverse), affine, out.make_mut());
+        if data.is_empty() {
+            return out;
         }
+        let (images, channels, length) = planes_of(data.shape());
+        if length == 1 {
+            kernel::apply(Identity, dense(&data), (dense(&mean), &inverse), affine, out.make_mut());
+            return out;
+        }
+        let numbers: Vec<[E; 3]> = (0..channels)
+            .map(|c| {
+                let factor = affine.0.map_or(inverse[c], |gamma| gamma[c] * inverse[c]);
+                [dense(&mean)[c], factor, affine.1.map_or(E::ZERO, |beta| beta[c])]
+            })
+            .collect();
+        planes::affine(dense(&data), length, &numbers.repeat(images), out.make_mut());
         out
     }
 
     fn pull_back(&self, g: &Var<E>, at: &At<'_, E>, to: &mut Cotangents<'_, E>) {
-        let (x, dy) = (at.input(0).into_value().contiguous(), g.value().contiguous());
-        let mean = self.moments.mean.contiguous();
-        let inverse = self.inverse_deviation();
-        let gamma = (at.arity() == 3).then(|| at.input(1).into_value().contiguous());
-        let saved =
-            Saved { x: dense(&x), mean: dense(&mean), inv_std: &inverse, gamma: gamma.as_ref().map(dense), relu: None };
-        let columns = mean.len();
-        let (mut dgamma, mut dbeta) = (Tensor::zeros([columns]), Tensor::zeros([columns]));
+        let way = Way {
+            x: at.input(0).into_value().contiguous(),
+            dy: g.value().contiguous(),
+            mean: self.moments.mean.contiguous(),
+            inverse: self.inverse_deviation(),
+            gamma: (at.arity() == 3).then(|| at.input(1).into_value().contiguous()),
+        };
+        let channels = way.mean.len();
+        let (mut dgamma, mut dbeta) = (Tensor::zeros([channels]), Tensor::zeros([channels]));
         let through = self.of_input && to.needs(0);
-        let affine = gamma.is_some() && (to.needs(1) || to.needs(2));
-        if !x.is_empty() && (through || affine) {
-            kernel::backward_sums(saved, dense(&dy), dgamma.make_mut(), dbeta.make_mut());
+        let affine = way.gamma.is_some() && (to.needs(1) || to.needs(2));
+        if !way.x.is_empty() && (through || affine) {
+            way.sums(dgamma.make_mut(), dbeta.make_mut());
         }
         to.input(0, || {
-            if !self.of_input {
-                let factor = Tensor::from_slice(&inverse, [columns]);
-                let factor = gamma.as_ref().map_or(factor.clone(), |gamma| factor.mul(gamma));
-                return dy.mul(&factor).into();
+            if way.x.is_empty() {
+                return way.dy.clone().into();
             }
-            let mut dx = Tensor::scratch(*x.shape());
-            if !x.is_empty() {
-                kernel::backward_input(saved, dense(&dy), dense(&dgamma), dense(&dbeta), dx.make_mut());
-            }
-            dx.into()
+            if self.of_input { way.input(&dgamma, &dbeta).into() } else { way.scaled().into() }
         });
         if affine {
             to.input(1, || dgamma.clone().into());
@@ -106,14 +126,18 @@ impl<E: Element> Op<E> for BatchNorm<E> {
     }
 
     fn parts(&self, x: &[&Var<E>]) -> Option<Var<E>> {
+        let (mut axes, mut per_channel) = (vec![0], vec![1; x[0].rank() - 1]);
+        axes.extend(2..x[0].rank());
+        per_channel[0] = x[0].shape()[1];
         let (mean, variance) = if self.of_input {
-            (x[0].mean(&[0], true), x[0].variance(&[0], 0, true))
+            (x[0].mean(&axes, true), x[0].variance(&axes, 0, true))
         } else {
-            (self.moments.mean.clone().into(), self.moments.variance.clone().into())
+            let given = |t: &Tensor<E>| Var::constant(t.reshape(&per_channel[..]));
+            (given(&self.moments.mean), given(&self.moments.variance))
         };
         let h = x[0].sub(&mean).div(&variance.add_scalar(self.eps).sqrt());
         Some(match x {
-            [_, gamma, beta] => h.mul(gamma).add(beta),
+            [_, gamma, beta] => h.mul(&gamma.reshape(&per_channel[..])).add(&beta.reshape(&per_channel[..])),
             _ => h,
         })
     }
@@ -130,42 +154,116 @@ impl<E: Element> BatchNorm<E> {
     }
 }
 
+/// What the way back works on.
+struct Way<E: Element> {
+    x: Tensor<E>,
+    dy: Tensor<E>,
+    mean: Tensor<E>,
+    inverse: Vec<E>,
+    gamma: Option<Tensor<E>>,
+}
+
+impl<E: Element> Way<E> {
+    fn saved(&self) -> Saved<'_, E> {
+        let gamma = self.gamma.as_ref().map(dense);
+        Saved { x: dense(&self.x), mean: dense(&self.mean), inv_std: &self.inverse, gamma, relu: None }
+    }
+
+    /// `gamma / sqrt(variance + eps)` of a channel.
+    fn factor(&self, channel: usize) -> E {
+        self.gamma.as_ref().map_or(self.inverse[channel], |gamma| dense(gamma)[channel] * self.inverse[channel])
+    }
+
+    /// `sum g h` and `sum g` of every channel.
+    fn sums(&self, dgamma: &mut [E], dbeta: &mut [E]) {
+        let (images, channels, length) = planes_of(self.x.shape());
+        if length == 1 {
+            return kernel::backward_sums(self.saved(), dense(&self.dy), dgamma, dbeta);
+        }
+        let mut pairs = vec![E::ZERO; 2 * images * channels];
+        planes::sums(dense(&self.dy), dense(&self.x), length, &dense(&self.mean).repeat(images), &mut pairs);
+        let mut of_channels = vec![E::ZERO; 2 * channels];
+        reduce::columns(Sum, &pairs, (images, 2 * channels), &mut of_channels);
+        for (c, pair) in of_channels.chunks_exact(2).enumerate() {
+            (dbeta[c], dgamma[c]) = (pair[0], pair[1] * self.inverse[c]);
+        }
+    }
+
+    /// The gradient of the input where the moments are its own.
+    fn input(&self, dgamma: &Tensor<E>, dbeta: &Tensor<E>) -> Tensor<E> {
+        let (dgamma, dbeta) = (dense(dgamma), dense(dbeta));
+        let (images, channels, length) = planes_of(self.x.shape());
+        let mut dx = Tensor::scratch(*self.x.shape());
+        if length == 1 {
+            kernel::backward_input(self.saved(), dense(&self.dy), dgamma, dbeta, dx.make_mut());
+            return dx;
+        }
+        let count = E::from_usize(images * length);
+        let numbers: Vec<[E; 4]> = (0..channels)
+            .map(|c| {
+                let factor = self.factor(c);
+                let of_x = -(factor * self.inverse[c] * (dgamma[c] / count));
+                [factor, of_x, dense(&self.mean)[c], -(factor * (dbeta[c] / count))]
+            })
+            .collect();
+        planes::combine(dense(&self.dy), dense(&self.x), length, &numbers.repeat(images), dx.make_mut());
+        dx
+    }
+
+    /// The gradient of the input where the moments are given.
+    fn scaled(&self) -> Tensor<E> {
+        let (images, channels, length) = planes_of(self.x.shape());
+        let factors: Vec<E> = (0..channels).map(|c| self.factor(c)).collect();
+        if length == 1 {
+            return self.dy.mul(&Tensor::from_vec(factors, [channels]));
+        }
+        let numbers: Vec<[E; 3]> = factors.into_iter().map(|factor| [E::ZERO, factor, E::ZERO]).collect();
+        let mut dx = Tensor::scratch(*self.x.shape());
+        planes::affine(dense(&self.dy), length, &numbers.repeat(images), dx.make_mut());
+        dx
+    }
+}
+
 impl<E: Element> Var<E> {
-    /// Every column of a matrix, less its mean and divided by `sqrt(variance + eps)`, then times gamma plus beta.
+    /// Every channel (axis 1), less its mean and divided by `sqrt(variance + eps)`, then times gamma plus beta.
     ///
-    /// `moments` are [`ColumnMoments::of`] this matrix; the gradient goes through them. The variance is the biased one.
+    /// `moments` are [`ChannelMoments::of`] this batch; the gradient goes through them. The variance is the biased one.
     /// Source: Ioffe, Szegedy, "Batch normalization" (2015).
     ///
     /// # Panics
-    /// Unless this has shape [n, columns] and all others `[columns]`.
+    /// Unless this has shape [n, channels, ..] and all others `[channels]`.
     #[track_caller]
-    pub fn batch_norm(&self, moments: &ColumnMoments<E>, affine: Option<(&Var<E>, &Var<E>)>, eps: E) -> Var<E> {
+    pub fn batch_norm(&self, moments: &ChannelMoments<E>, affine: Option<(&Var<E>, &Var<E>)>, eps: E) -> Var<E> {
         self.normalise(moments, affine, eps, true)
     }
 
-    /// [`Var::batch_norm`] with moments that do not belong to this matrix, such as running statistics: an affine
-    /// function of each column, in one pass.
+    /// [`Var::batch_norm`] with moments that do not belong to this batch, such as running statistics: an affine
+    /// function of each channel, in one pass.
     ///
     /// # Panics
-    /// Unless this has shape [n, columns] and all others `[columns]`.
+    /// Unless this has shape [n, channels, ..] and all others `[channels]`.
     #[track_caller]
-    pub fn normalise_columns(&self, moments: &ColumnMoments<E>, affine: Option<(&Var<E>, &Var<E>)>, eps: E) -> Var<E> {
+    pub fn normalise_channels(
+        &self,
+        moments: &ChannelMoments<E>,
+        affine: Option<(&Var<E>, &Var<E>)>,
+        eps: E,
+    ) -> Var<E> {
         self.normalise(moments, affine, eps, false)
     }
 
     #[track_caller]
     fn normalise(
         &self,
-        moments: &ColumnMoments<E>,
+        moments: &ChannelMoments<E>,
         affine: Option<(&Var<E>, &Var<E>)>,
         eps: E,
         of_input: bool,
     ) -> Var<E> {
-        assert!(self.rank() == 2, "batch_norm: an input of shape {} is not a matrix", self.shape());
-        let columns = [self.shape()[1]];
-        let fits = *moments.mean.shape() == columns
-            && *moments.variance.shape() == columns
-            && affine.is_none_or(|(gamma, beta)| *gamma.shape() == columns && *beta.shape() == columns);
+        let channels = [planes_of(self.shape()).1];
+        let fits = *moments.mean.shape() == channels
+            && *moments.variance.shape() == channels
+            && affine.is_none_or(|(gamma, beta)| *gamma.shape() == channels && *beta.shape() == channels);
         assert!(
             fits,
             "batch_norm: an input of shape {} does not fit moments of shape {}{}",
@@ -181,21 +279,23 @@ impl<E: Element> Var<E> {
     }
 }
 
+/// A matrix half of the time, else a batch of images.
 fn inputs(rng: &mut kniff_tensor::Rng) -> Vec<Tensor<f64>> {
-    vec![draw(rng, [5, 3], -2.0, 2.0, &[]), draw(rng, [3], 0.5, 2.0, &[]), draw(rng, [3], -1.0, 1.0, &[])]
+    let shape = if rng.bernoulli(0.5) { Shape::from([5, 3]) } else { Shape::from([2, 3, 2, 2]) };
+    vec![draw(rng, shape, -2.0, 2.0, &[]), draw(rng, [3], 0.5, 2.0, &[]), draw(rng, [3], -1.0, 1.0, &[])]
 }
 
 pub(super) const BATCH: Case = Case {
     name: "batch_norm",
     inputs,
-    f: |x| x[0].batch_norm(&ColumnMoments::of(x[0].value()), Some((&x[1], &x[2])), 0.1).square(),
+    f: |x| x[0].batch_norm(&ChannelMoments::of(x[0].value()), Some((&x[1], &x[2])), 0.1).square(),
 };
 pub(super) const GIVEN: Case = Case {
-    name: "normalise_columns",
+    name: "normalise_channels",
     inputs,
     f: |x| {
-        let moments = ColumnMoments { mean: Tensor::linspace(-1.0, 1.0, 3), variance: Tensor::linspace(0.5, 2.0, 3) };
-        x[0].normalise_columns(&moments, Some((&x[1], &x[2])), 0.1).square()
+        let moments = ChannelMoments { mean: Tensor::linspace(-1.0, 1.0, 3), variance: Tensor::linspace(0.5, 2.0, 3) };
+        x[0].normalise_channels(&moments, Some((&x[1], &x[2])), 0.1).square()
     },
 };
 
@@ -208,15 +308,15 @@ mod tests {
     #[test]
     fn the_fused_normalisation_is_its_parts() {
         let mut rng = Rng::new(2);
-        for rows in [2, 7, 200] {
-            let x = Var::constant(Tensor::<f64>::randn([rows, 5], &mut rng).affine(3.0, 10.0));
+        for shape in [&[2, 5][..], &[7, 5], &[200, 5], &[1, 5, 2], &[3, 5, 7], &[4, 5, 3, 6]] {
+            let x = Var::constant(Tensor::<f64>::randn(shape, &mut rng).affine(3.0, 10.0));
             let gamma = Var::constant(Tensor::<f64>::randn([5], &mut rng));
             let beta = Var::constant(Tensor::<f64>::randn([5], &mut rng));
-            let u = Var::constant(Tensor::<f64>::randn([rows, 5], &mut rng));
+            let u = Var::constant(Tensor::<f64>::randn(shape, &mut rng));
             let point = vec![x.clone(), gamma, beta];
             for of_input in [true, false] {
                 for arity in [3, 1] {
-                    let op = BatchNorm { moments: ColumnMoments::of(x.value()), eps: 1e-5, of_input };
+                    let op = BatchNorm { moments: ChannelMoments::of(x.value()), eps: 1e-5, of_input };
                     let fused = |x: &Vec<Var<f64>>| {
                         apply(op.clone(), &x.iter().take(arity).collect::<Vec<_>>()).mul(&u).sum_all()
                     };
@@ -240,7 +340,7 @@ mod tests {
         let run = |threads| {
             kniff_tensor::parallel::with_threads(threads, || {
                 let x = Var::tracked(x.clone());
-                let y = x.batch_norm(&ColumnMoments::of(x.value()), None, 1e-5);
+                let y = x.batch_norm(&ChannelMoments::of(x.value()), None, 1e-5);
                 let value = y.value().to_vec();
                 let gradient = y.mul(&g.clone().into()).sum_all().backward();
                 (value, gradient.of(&x).unwrap().to_vec())

@@ -5,16 +5,18 @@ use crate::Var;
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::dropout::Mask;
-use kniff_tensor::{Element, Rng, Shape, Tensor};
+use kniff_tensor::{Element, Rng, Shape, Tensor, parallel};
 use std::sync::Arc;
 
-/// Which elements are kept, a bit for each, drawn once and shared.
+/// Which elements are kept, a bit for each or for each plane of neighbours, drawn once and shared.
 ///
 /// The same generator gives the same mask at any number of threads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DropoutMask {
     mask: Arc<Mask>,
     shape: Shape,
+    /// How many neighbours share one bit.
+    span: usize,
 }
 
 impl DropoutMask {
@@ -26,7 +28,33 @@ impl DropoutMask {
     pub fn draw(shape: impl Into<Shape>, p: f64, rng: &mut Rng) -> Self {
         assert!((0.0..=1.0).contains(&p), "dropout: {p} is not a probability");
         let shape = shape.into();
-        Self { mask: Arc::new(Mask::draw(1.0 - p, shape.numel(), &rng.split())), shape }
+        Self { mask: Arc::new(Mask::draw(1.0 - p, shape.numel(), &rng.split())), shape, span: 1 }
+    }
+
+    /// Drops each whole channel of each example of a batch [n, channels, ..] with probability `p`, independently.
+    /// Advances the generator by one stream.
+    ///
+    /// # Panics
+    /// Unless there are two axes at least and `p` is within 0..=1.
+    #[track_caller]
+    pub fn draw_channels(shape: impl Into<Shape>, p: f64, rng: &mut Rng) -> Self {
+        let shape = shape.into();
+        assert!((0.0..=1.0).contains(&p), "dropout: {p} is not a probability");
+        assert!(shape.len() >= 2, "dropout: a batch of shape {shape} is not [n, channels, ..]");
+        let mask = Mask::draw(1.0 - p, shape[0] * shape[1], &rng.split());
+        Self { mask: Arc::new(mask), shape, span: shape[2..].iter().product() }
+    }
+
+    /// A mask that was chosen elsewhere, in row-major order, of elements each dropped with probability `p`.
+    ///
+    /// # Panics
+    /// Unless there is one answer for each element and `p` is within 0..=1.
+    #[track_caller]
+    pub fn of(kept: &[bool], shape: impl Into<Shape>, p: f64) -> Self {
+        assert!((0.0..=1.0).contains(&p), "dropout: {p} is not a probability");
+        let shape = shape.into();
+        assert!(kept.len() == shape.numel(), "dropout: {} answers for a mask of shape {shape}", kept.len());
+        Self { mask: Arc::new(Mask::of(kept, 1.0 - p)), shape, span: 1 }
     }
 
     /// The mask's shape.
@@ -40,13 +68,39 @@ impl DropoutMask {
     /// If there is no such element.
     #[track_caller]
     pub fn keeps(&self, i: usize) -> bool {
-        self.mask.keeps(i)
+        self.mask.keeps(i / self.span)
+    }
+
+    /// 1 where the element is kept, 0 where it is not.
+    pub fn as_tensor<E: Element>(&self) -> Tensor<E> {
+        Tensor::from_fn(self.shape, |i| if self.keeps(i) { E::ONE } else { E::ZERO })
+    }
+
+    /// `scale x` where the element is kept, 0 elsewhere.
+    fn apply<E: Element>(&self, scale: f64, x: &[E], out: &mut [E]) {
+        if self.span == 1 {
+            return self.mask.apply_scaled(scale, x, out);
+        }
+        let (span, scale) = (self.span, E::from_f64(scale));
+        parallel::row_blocks(out, span, span, |first, out| {
+            let planes = x[first * span..].chunks_exact(span);
+            for (r, (out, x)) in out.chunks_exact_mut(span).zip(planes).enumerate() {
+                if self.mask.keeps(first + r) {
+                    out.iter_mut().zip(x).for_each(|(o, &x)| *o = x * scale);
+                } else {
+                    out.fill(E::ZERO);
+                }
+            }
+        });
     }
 }
 
-/// `x / (1 - p)` where the mask keeps, 0 elsewhere; the derivative is the same function of the cotangent.
+/// `scale x` where the mask keeps, 0 elsewhere; the derivative is the same function of the cotangent.
 #[derive(Clone)]
-struct Dropout(DropoutMask);
+struct Dropout {
+    mask: DropoutMask,
+    scale: f64,
+}
 
 impl<E: Element> Op<E> for Dropout {
     fn name(&self) -> &'static str {
@@ -60,7 +114,7 @@ impl<E: Element> Op<E> for Dropout {
     fn value(&mut self, x: &[&Tensor<E>]) -> Tensor<E> {
         let x = x[0].contiguous();
         let mut out = Tensor::scratch(*x.shape());
-        self.0.mask.apply(dense(&x), out.make_mut());
+        self.mask.apply(self.scale, dense(&x), out.make_mut());
         out
     }
 
@@ -73,7 +127,7 @@ impl<E: Element> Op<E> for Dropout {
     }
 
     fn own_bytes(&self) -> usize {
-        self.0.shape.numel().div_ceil(8)
+        (self.mask.shape.numel() / self.mask.span.max(1)).div_ceil(8)
     }
 }
 
@@ -85,9 +139,24 @@ impl<E: Element> Var<E> {
     /// If the mask has another shape.
     #[track_caller]
     pub fn dropout(&self, mask: &DropoutMask) -> Var<E> {
+        self.masked(mask, mask.mask.scale())
+    }
+
+    /// The dropout of the paper: x where the mask keeps, 0 elsewhere, so that the expectation is `(1 - p) x`; test time
+    /// has to multiply by `1 - p`. Source: Srivastava et al., "Dropout" (2014).
+    ///
+    /// # Panics
+    /// If the mask has another shape.
+    #[track_caller]
+    pub fn dropout_unscaled(&self, mask: &DropoutMask) -> Var<E> {
+        self.masked(mask, 1.0)
+    }
+
+    #[track_caller]
+    fn masked(&self, mask: &DropoutMask, scale: f64) -> Var<E> {
         let fits = mask.shape() == self.shape();
         assert!(fits, "dropout: a mask of shape {} does not fit {}", mask.shape(), self.shape());
-        apply(Dropout(mask.clone()), &[self])
+        apply(Dropout { mask: mask.clone(), scale }, &[self])
     }
 }
 
@@ -123,6 +192,31 @@ mod tests {
         let [a, b] = draw(1);
         assert_ne!(a, b);
         assert_eq!([a, b], draw(3));
+    }
+
+    #[test]
+    fn whole_channels_are_dropped_together() {
+        let mut rng = Rng::new(5);
+        let mask = DropoutMask::draw_channels([40, 50, 2, 3], 0.25, &mut rng);
+        let x = Var::<f32>::constant(Tensor::full([40, 50, 2, 3], f32::INFINITY));
+        let planes = x.dropout(&mask).value().reshape([2000, 6]);
+        let kept: Vec<bool> = (0..2000).map(|plane| mask.keeps(6 * plane)).collect();
+        for (plane, &kept) in kept.iter().enumerate() {
+            let value = if kept { f32::INFINITY } else { 0.0 };
+            assert!((0..6).all(|i| planes.at(&[plane, i]) == value && mask.keeps(6 * plane + i) == kept));
+        }
+        // Four standard deviations of a binomial distribution.
+        let kept = kept.iter().filter(|k| **k).count() as f64;
+        assert!((kept - 1500.0).abs() < 4.0 * (2000.0_f64 * 0.25 * 0.75).sqrt(), "{kept}");
+    }
+
+    #[test]
+    fn a_given_mask_is_applied_with_and_without_scale() {
+        let mask = DropoutMask::of(&[true, false, true], [3], 0.75);
+        let x = Var::<f64>::constant(Tensor::from_slice(&[1.0, 2.0, 3.0], [3]));
+        assert_eq!(x.dropout(&mask).value().to_vec(), [4.0, 0.0, 12.0]);
+        assert_eq!(x.dropout_unscaled(&mask).value().to_vec(), [1.0, 0.0, 3.0]);
+        assert_eq!(mask.as_tensor::<f64>().to_vec(), [1.0, 0.0, 1.0]);
     }
 
     #[test]

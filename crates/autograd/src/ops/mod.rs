@@ -20,9 +20,11 @@ mod erf;
 mod exp;
 mod exp_m1;
 mod gelu;
+mod group_norm;
 mod huber;
 mod index;
 mod kl_divergence;
+mod layer_norm;
 mod leaky_relu;
 mod linear;
 mod ln;
@@ -42,6 +44,7 @@ mod recip;
 mod relu;
 mod residual;
 mod rsqrt;
+mod rows;
 mod scaled_tanh;
 mod sigmoid;
 mod silu;
@@ -57,7 +60,7 @@ mod total;
 mod view;
 mod where_else;
 
-pub use batch_norm::ColumnMoments;
+pub use batch_norm::ChannelMoments;
 pub use dropout::DropoutMask;
 pub use rearrange::Border;
 pub use softmax_cross_entropy::CrossEntropyOptions;
@@ -89,12 +92,14 @@ pub fn cases() -> Vec<Case> {
         exp_m1::CASE,
         gelu::GELU,
         gelu::GELU_TANH,
+        group_norm::CASE,
         huber::HUBER,
         huber::SMOOTH_L1,
         index::GATHER,
         index::INDEX_SELECT,
         index::SCATTER_ADD,
         kl_divergence::CASE,
+        layer_norm::CASE,
         leaky_relu::CASE,
         linear::CASE,
         ln::CASE,
@@ -128,6 +133,7 @@ pub fn cases() -> Vec<Case> {
         recip::CASE,
         relu::CASE,
         rsqrt::CASE,
+        rows::CASE,
         scaled_tanh::CASE,
         sigmoid::CASE,
         silu::CASE,
