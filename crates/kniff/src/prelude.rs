@@ -5,7 +5,10 @@ pub use kniff_data::{
     Batch, Dataset, Loader, Normalizer, Standardizer, TensorDataset, digits, split, stratified_split,
 };
 pub use kniff_init::{GlorotNormal, GlorotUniform, HeNormal, HeUniform, Initializer, LecunNormal, LecunUniform};
-pub use kniff_nn::layers::{BatchNorm1d, Dropout, Flatten, Linear, Relu, Sequential, Tanh};
+pub use kniff_nn::layers::{
+    BatchNorm1d, BatchNorm2d, Dropout, Embedding, Flatten, Gru, LastStep, LayerNorm, Linear, Lstm, Relu, Residual,
+    Sequential, Tanh,
+};
 pub use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError};
 pub use kniff_nn::{Layer, Loss, Model, Module, ModuleExt, summary};
 pub use kniff_optim::{Adam, AdamW, Clip, Cosine, CutOnPlateau, Momentum, OneCycle, Optimizer, Rule, Schedule, Sgd};

@@ -10,14 +10,31 @@ use std::fmt;
 /// Test time and training are two functions: [`Layer::forward`] is pure; a layer that behaves differently in training
 /// (dropout, batch norm) also writes [`Layer::forward_train`]. There is no mode to forget.
 ///
+/// Two more functions are for special passes at test time: [`Layer::forward_sampling`], which draws as training does
+/// ([`crate::sample`]), and [`Layer::forward_estimating`], which takes the moments of batch norm anew
+/// ([`crate::re_estimate_statistics`]).
+///
 /// For a struct of one's own, derive [`Module`] and write [`Layer::forward`]; if it contains dropout or batch norm, write
-/// [`Layer::forward_train`] too and call theirs.
+/// the other three too and call theirs.
 pub trait Layer<E: Element = f32>: Module<E> + Send + Sync {
     /// What the layer computes at test time.
     fn forward(&self, x: &Var<E>) -> Var<E>;
 
     /// What the layer computes in training; the same unless written.
     fn forward_train(&mut self, x: &Var<E>, _rng: &mut Rng) -> Var<E> {
+        self.forward(x)
+    }
+
+    /// What the layer computes at test time when it is to draw as it does in training: dropout drops, batch norm uses its
+    /// running statistics. The same as [`Layer::forward`] unless written.
+    fn forward_sampling(&self, x: &Var<E>, _rng: &mut Rng) -> Var<E> {
+        self.forward(x)
+    }
+
+    /// What the layer computes while running statistics are taken anew: nothing is dropped, batch norm uses the moments of
+    /// the batch and adds them to its statistics, which start again with the `first` batch. The same as
+    /// [`Layer::forward`] unless written.
+    fn forward_estimating(&mut self, x: &Var<E>, _first: bool) -> Var<E> {
         self.forward(x)
     }
 
@@ -69,8 +86,9 @@ pub trait Layer<E: Element = f32>: Module<E> + Send + Sync {
         None
     }
 
-    /// The fewest examples that a batch must have in training; a container gives the largest of its layers'.
-    fn smallest_training_batch(&self) -> usize {
+    /// The fewest examples of a shape (without the batch axis) that a batch must have in training; a container gives the
+    /// largest of its layers'.
+    fn smallest_training_batch(&self, _input: &[usize]) -> usize {
         1
     }
 
@@ -94,6 +112,12 @@ impl<E: Element> Layer<E> for Box<dyn Layer<E>> {
     fn forward_train(&mut self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
         (**self).forward_train(x, rng)
     }
+    fn forward_sampling(&self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
+        (**self).forward_sampling(x, rng)
+    }
+    fn forward_estimating(&mut self, x: &Var<E>, first: bool) -> Var<E> {
+        (**self).forward_estimating(x, first)
+    }
     fn name(&self) -> &'static str {
         (**self).name()
     }
@@ -106,8 +130,8 @@ impl<E: Element> Layer<E> for Box<dyn Layer<E>> {
     fn squashes(&self) -> Option<&'static str> {
         (**self).squashes()
     }
-    fn smallest_training_batch(&self) -> usize {
-        (**self).smallest_training_batch()
+    fn smallest_training_batch(&self, input: &[usize]) -> usize {
+        (**self).smallest_training_batch(input)
     }
     fn is_transparent(&self) -> bool {
         (**self).is_transparent()

@@ -14,6 +14,8 @@ pub mod layers;
 mod loss;
 pub mod losses;
 mod module;
+mod sampling;
+mod statistics;
 
 pub use coverage::{CoverageError, check_coverage};
 pub use head::{
@@ -24,6 +26,8 @@ pub use kniff_derive::Module;
 pub use layer::{Layer, ShapeError, Summary, SummaryRow, summary};
 pub use loss::{Loss, LossError, Reduction};
 pub use module::{Buffer, Module, ModuleExt, Path, StateError, Visitor, VisitorMut};
+pub use sampling::{Sampled, SampledClasses, SamplingError, sample};
+pub use statistics::{StatisticsError, re_estimate_statistics};
 
 /// Implements [`Module`] for types that hold no parameters.
 #[macro_export]

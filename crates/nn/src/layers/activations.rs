@@ -33,6 +33,8 @@ activation! {
     /// `1 / (1 + e^-x)`. Between layers tanh is better, since it is centred; at the end of a classifier leave it out: the
     /// loss works on logits. See [`Var::sigmoid`].
     Sigmoid |x| x.sigmoid(), Some("a sigmoid");
+    /// `ln sigmoid(x)`. See [`Var::log_sigmoid`].
+    LogSigmoid |x| x.log_sigmoid(), Some("a log-sigmoid");
     /// `tanh x`; pair it with Glorot initialisation. See [`Var::tanh`].
     Tanh |x| x.tanh(), Some("a tanh");
     /// `1.7159 tanh(2x/3)`, the recommended sigmoid; pair it with LeCun initialisation. See [`Var::scaled_tanh`].

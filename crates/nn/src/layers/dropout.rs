@@ -59,6 +59,10 @@ impl<E: Element> Layer<E> for Dropout {
         x.dropout(&DropoutMask::draw(*x.shape(), self.p, rng))
     }
 
+    fn forward_sampling(&self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
+        Dropout::forward_train(&mut self.clone(), x, rng)
+    }
+
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {
         Ok(Shape::new(input))
     }

@@ -91,6 +91,14 @@ impl<E: Element> Layer<E> for Sequential<E> {
         layers.fold(first.forward_train(x, rng), |x, (_, layer)| layer.forward_train(&x, rng))
     }
 
+    fn forward_sampling(&self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
+        self.layers.iter().fold(x.clone(), |x, (_, layer)| layer.forward_sampling(&x, rng))
+    }
+
+    fn forward_estimating(&mut self, x: &Var<E>, first: bool) -> Var<E> {
+        self.layers.iter_mut().fold(x.clone(), |x, (_, layer)| layer.forward_estimating(&x, first))
+    }
+
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {
         self.summarize(&mut Path::root(), &Shape::new(input), &mut Vec::new())
     }
@@ -107,8 +115,15 @@ impl<E: Element> Layer<E> for Sequential<E> {
         self.layers.iter().rev().find(|(_, layer)| !layer.is_transparent()).and_then(|(_, layer)| layer.squashes())
     }
 
-    fn smallest_training_batch(&self) -> usize {
-        self.layers.iter().map(|(_, layer)| layer.smallest_training_batch()).max().unwrap_or(1)
+    fn smallest_training_batch(&self, input: &[usize]) -> usize {
+        let (mut shape, mut most) = (Shape::new(input), 1);
+        for (_, layer) in &self.layers {
+            most = most.max(layer.smallest_training_batch(&shape));
+            // A shape that does not fit is reported by the summary.
+            let Ok(next) = layer.output_shape(&shape) else { break };
+            shape = next;
+        }
+        most
     }
 
     fn is_transparent(&self) -> bool {
