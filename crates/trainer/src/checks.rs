@@ -56,7 +56,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Checks<'_, L, H, T, E> {
 
     /// Whether all batches have as many examples as training takes; batch norm takes two.
     pub(crate) fn batch_sizes(&self, first: &Batch<E, T>, data: &dyn Batches<E, T>) -> Result<(), TrainError> {
-        let needed = self.model.network().smallest_training_batch();
+        let needed = self.model.network().smallest_training_batch(&data.input_shape());
         let (batches, mut batch, mut examples) = (data.batches(), 1, first.len());
         if needed > 1 && examples >= needed {
             let last = data.last_batch().transpose();

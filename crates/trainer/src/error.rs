@@ -2,7 +2,7 @@
 
 use crate::{FileError, Monitor};
 use kniff_data::DataError;
-use kniff_nn::{CoverageError, LossError, ShapeError};
+use kniff_nn::{CoverageError, LossError, ShapeError, StatisticsError};
 use kniff_optim::OptimError;
 use std::fmt;
 
@@ -106,6 +106,9 @@ pub enum TrainError {
     /// Parameters that no gradient reaches would stay as they are.
     #[error(transparent)]
     NotReached(CoverageError),
+    /// Running statistics could not be taken anew.
+    #[error(transparent)]
+    Statistics(StatisticsError),
     /// What is monitored is not there.
     #[error("{who} watches {monitor}, but {reason}")]
     Monitor {

@@ -20,6 +20,7 @@ pub mod metrics;
 mod model_file;
 mod monitor;
 mod progress;
+mod re_estimate;
 mod stepper;
 mod trainer;
 
@@ -34,4 +35,5 @@ pub use metric::{Metric, Predictions};
 pub use model_file::{FileError, ModelFile};
 pub use monitor::Monitor;
 pub use progress::Progress;
+pub use re_estimate::re_estimate_statistics;
 pub use trainer::{Every, Trainer};

@@ -6,3 +6,4 @@ mod fitting;
 mod networks;
 mod refusals;
 mod repeatability;
+mod statistics;
