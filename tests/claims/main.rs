@@ -1,5 +1,7 @@
 //! The claims of the lecture, one module each, and the properties that hold across crates.
 
+mod batch_norm;
 mod determinism;
+mod dropout;
 mod golden;
 mod gradients;

@@ -43,8 +43,8 @@ mod rearrange;
 mod recip;
 mod relu;
 mod residual;
-mod rsqrt;
 mod rows;
+mod rsqrt;
 mod scaled_tanh;
 mod sigmoid;
 mod silu;
@@ -132,8 +132,8 @@ pub fn cases() -> Vec<Case> {
         rearrange::TRIU,
         recip::CASE,
         relu::CASE,
-        rsqrt::CASE,
         rows::CASE,
+        rsqrt::CASE,
         scaled_tanh::CASE,
         sigmoid::CASE,
         silu::CASE,
