@@ -6,10 +6,14 @@ use kniff_tensor::Element;
 mod activations;
 mod clip_average;
 mod data;
+mod dropout;
+mod embedding;
 mod init;
 mod linear;
 mod losses;
+mod norm;
 mod optimizers;
+mod recurrent;
 mod schedules;
 mod second_order;
 mod tensor_ops;
@@ -20,10 +24,14 @@ pub fn run<E: Element>(family: &str, op: &str, case: &Check<'_, E>) -> Option<()
         "activations" => activations::run(op, case),
         "clip_average" => clip_average::run(op, case),
         "data" => data::run(op, case),
+        "dropout" => dropout::run(op, case),
+        "embedding" => embedding::run(op, case),
         "init" => init::run(op, case),
         "linear" => linear::run(op, case),
         "losses" => losses::run(op, case),
+        "norm" => norm::run(op, case),
         "optimizers" => optimizers::run(op, case),
+        "recurrent" => recurrent::run(op, case),
         "schedules" => schedules::run(op, case),
         "second_order" => second_order::run(op, case),
         "tensor_ops" => tensor_ops::run(op, case),
