@@ -10,8 +10,8 @@ use kniff_tensor::{Element, Rng, Shape};
 /// every number is multiplied by `1 - p`, the probability that it was KEPT.
 ///
 /// The lecture's slide says "multiply activations with the probability that the unit was set to zero"; that is a slip, which
-/// for p = 0.5 alone makes no difference. The weights that this form trains are `1 - p` times those of [`super::Dropout`],
-/// and what the next layer gets on average is the same at test time as in training. There is no such form in PyTorch.
+/// for p = 0.5 alone makes no difference. The weights of the next layer become those under [`super::Dropout`] divided by
+/// `1 - p`; what it gets on average is the same at test time as in training. There is no such form in PyTorch.
 ///
 /// Source: Srivastava, Hinton, Krizhevsky, Sutskever, Salakhutdinov, "Dropout" (2014).
 ///
