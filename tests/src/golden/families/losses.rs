@@ -1,6 +1,8 @@
 //! Losses, by mean, sum, and each for itself.
 
 use crate::golden::Check;
+use kniff::nn::losses::CrossEntropy;
+use kniff::nn::{ClassHead, Head, Logits, Loss, Reduction};
 use kniff_autograd::ops::{CrossEntropyOptions, Reduce};
 use kniff_tensor::Element;
 
@@ -78,4 +80,27 @@ fn cross_entropy<E: Element>(case: &Check<'_, E>) {
         "prob" => case.unary(|x| x.soft_cross_entropy(&case.tensor("target"), &options(case))),
         other => panic!("there is no target of kind `{other}`"),
     }
+    on_the_typed_path(case);
+}
+
+/// The same value from the loss that a model is trained with.
+fn on_the_typed_path<E: Element>(case: &Check<'_, E>) {
+    let reduction = match case.text("reduction") {
+        "mean" => Reduction::Mean,
+        "sum" => Reduction::Sum,
+        _ => return,
+    };
+    let CrossEntropyOptions { class_weights, label_smoothing, ignore_index, .. } = options(case);
+    let mut loss = CrossEntropy::new().reduction(reduction).label_smoothing(label_smoothing.to_f64());
+    if let Some(w) = class_weights {
+        loss = loss.class_weights(&w.to_vec().into_iter().map(E::to_f64).collect::<Vec<_>>());
+    }
+    let logits: Logits<E> = ClassHead::wrap(case.constant("input"));
+    let value = if case.text("target_kind") == "prob" {
+        loss.loss(&logits, &case.tensor("target"))
+    } else {
+        let loss = ignore_index.map_or(loss.clone(), |label| loss.ignore_index(label));
+        loss.loss(&logits, &case.indices("target"))
+    };
+    case.compare("output", value.unwrap_or_else(|e| panic!("{e}")).value());
 }

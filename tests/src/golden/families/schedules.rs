@@ -14,9 +14,11 @@ pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
     let mut schedule = schedule(case)?;
     schedule.validate().unwrap_or_else(|e| panic!("{e}"));
     let metric = case.has("metric").then(|| case.tensor("metric").to_vec());
+    let base =
+        ["base_lr", "peak", "init"].iter().find_map(|name| case.maybe_number(name)).expect("a rate to start from");
     let (mut rates, mut momenta) = (Vec::new(), Vec::new());
     for t in 0..case.size("steps") {
-        rates.push(schedule.learning_rate(case.number("base_lr"), t as u64));
+        rates.push(schedule.learning_rate(base, t as u64));
         momenta.extend(schedule.momentum(t as u64));
         if let Some(metric) = &metric {
             schedule.observe(metric[t].to_f64()).unwrap_or_else(|e| panic!("{e}"));
@@ -87,6 +89,15 @@ fn schedule<E: Element>(case: &Check<'_, E>) -> Option<Box<dyn Schedule>> {
             let warmup = count("warmup");
             let rise = Linear::new(case.number("start_factor"), 1.0, warmup);
             let fall = Cosine { t_max: count("t_max"), eta_min: case.number("eta_min") };
+            Box::new(Sequence::new(rise).then(warmup, fall))
+        }
+        "optax_exponential" if case.flag("staircase") => {
+            Box::new(StepDecay { step_size: count("transition_steps"), gamma: case.number("decay_rate") })
+        }
+        "optax_warmup_cosine" => {
+            let warmup = count("warmup");
+            let rise = Linear::new(case.number("init") / case.number("peak"), 1.0, warmup);
+            let fall = Cosine { t_max: count("decay_steps") - warmup, eta_min: case.number("end") };
             Box::new(Sequence::new(rise).then(warmup, fall))
         }
         _ => return None,
