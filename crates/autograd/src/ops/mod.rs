@@ -5,12 +5,14 @@ use crate::case::Case;
 mod abs;
 mod add;
 mod affine;
+mod avg_pool;
 mod batch_norm;
 mod bce;
 mod bce_with_logits;
 mod clamp;
 mod compare;
 mod concat;
+mod conv;
 mod cos;
 mod cumsum;
 mod div;
@@ -32,6 +34,7 @@ mod ln_1p;
 mod log_sigmoid;
 mod matmul;
 mod max;
+mod max_pool;
 mod maximum;
 mod mse;
 mod mul;
@@ -74,6 +77,8 @@ pub fn cases() -> Vec<Case> {
         add::ADD,
         add::SUB,
         affine::CASE,
+        avg_pool::ADAPTIVE,
+        avg_pool::CASE,
         batch_norm::BATCH,
         batch_norm::GIVEN,
         bce::CASE,
@@ -81,6 +86,11 @@ pub fn cases() -> Vec<Case> {
         bce_with_logits::WEIGHTED,
         clamp::CASE,
         concat::CASE,
+        conv::CONV,
+        conv::GROUPED,
+        conv::SIGNAL,
+        conv::TRANSPOSE,
+        conv::WEIGHT,
         cos::CASE,
         cumsum::CASE,
         div::CASE,
@@ -110,6 +120,8 @@ pub fn cases() -> Vec<Case> {
         max::MAX,
         max::MAXOUT,
         max::MIN,
+        max_pool::ADAPTIVE,
+        max_pool::CASE,
         maximum::MAXIMUM,
         maximum::MINIMUM,
         mse::L1,

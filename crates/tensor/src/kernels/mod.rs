@@ -4,6 +4,7 @@
 //! the number of threads.
 
 pub mod batch_norm;
+pub mod conv;
 pub mod dropout;
 pub mod elementwise;
 pub mod gemm;
@@ -12,6 +13,7 @@ mod lanes;
 pub mod layer_norm;
 pub mod math;
 pub mod planes;
+pub mod pool;
 pub mod reduce;
 pub mod softmax;
 pub mod softmax_ce;
