@@ -6,8 +6,8 @@ pub use kniff_data::{
 };
 pub use kniff_init::{GlorotNormal, GlorotUniform, HeNormal, HeUniform, Initializer, LecunNormal, LecunUniform};
 pub use kniff_nn::layers::{
-    BatchNorm1d, BatchNorm2d, Dropout, Embedding, Flatten, Gru, LastStep, LayerNorm, Linear, Lstm, Relu, Residual,
-    Sequential, Tanh,
+    AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten,
+    Gru, LastStep, LayerNorm, Linear, Lstm, MaxPool2d, Padding, Relu, Residual, Sequential, Tanh,
 };
 pub use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError};
 pub use kniff_nn::{Layer, Loss, Model, Module, ModuleExt, summary};

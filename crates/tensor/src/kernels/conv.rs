@@ -62,7 +62,9 @@ impl ConvOptions {
     /// What does not fit, in words.
     pub fn geometry(&self, input: &[usize], weight: &[usize]) -> Result<ConvGeometry, String> {
         let (&[_, channels, h, w], &[out, per_group, kh, kw]) = (input, weight) else {
-            return Err(format!("an input of shape {input:?} and a weight of shape {weight:?} have not four axes each"));
+            return Err(format!(
+                "an input of shape {input:?} and a weight of shape {weight:?} have not four axes each"
+            ));
         };
         self.check(channels, out, per_group)?;
         let Some(output) = self.output_size([h, w], [kh, kw]) else {
@@ -85,7 +87,9 @@ impl ConvOptions {
         extra: [usize; 2],
     ) -> Result<ConvGeometry, String> {
         let (&[_, channels, h, w], &[outer, per_group, kh, kw]) = (input, weight) else {
-            return Err(format!("an input of shape {input:?} and a weight of shape {weight:?} have not four axes each"));
+            return Err(format!(
+                "an input of shape {input:?} and a weight of shape {weight:?} have not four axes each"
+            ));
         };
         if channels != outer {
             return Err(format!("{channels} channels do not fit a weight for {outer}"));
@@ -95,24 +99,22 @@ impl ConvOptions {
         if let Some(a) = (0..2).find(|&a| extra[a] >= self.stride[a].max(self.dilation[a])) {
             let (stride, dilation) = (self.stride[a], self.dilation[a]);
             let extra = extra[a];
-            return Err(format!("an output padding of {extra} is not below a stride of {stride} or a dilation of {dilation}"));
+            return Err(format!(
+                "an output padding of {extra} is not below a stride of {stride} or a dilation of {dilation}"
+            ));
         }
         let Some(larger) = self.transposed_size([h, w], [kh, kw], extra) else {
             return Err(format!("an image of {:?} is all cut off by a padding of {:?}", [h, w], self.padding));
         };
-        Ok(ConvGeometry {
-            options: *self,
-            channels: [outputs, outer],
-            input: larger,
-            kernel: [kh, kw],
-            output: [h, w],
-        })
+        Ok(ConvGeometry { options: *self, channels: [outputs, outer], input: larger, kernel: [kh, kw], output: [h, w] })
     }
 
     fn check(&self, inputs: usize, outputs: usize, per_group: usize) -> Result<(), String> {
         let ConvOptions { stride, dilation, groups, .. } = *self;
         if stride.contains(&0) || dilation.contains(&0) || groups == 0 {
-            return Err(format!("a stride of {stride:?}, a dilation of {dilation:?} and {groups} groups are not all above 0"));
+            return Err(format!(
+                "a stride of {stride:?}, a dilation of {dilation:?} and {groups} groups are not all above 0"
+            ));
         }
         if inputs % groups != 0 || outputs % groups != 0 {
             return Err(format!("{groups} groups do not divide {inputs} input and {outputs} output channels"));
@@ -196,8 +198,7 @@ impl ConvGeometry {
 
     /// The windows along axis `a` whose element `k` is inside the input.
     fn inside(&self, a: usize, k: usize) -> Range<usize> {
-        let (stride, before, ahead) =
-            (self.options.stride[a], self.options.padding[a].0, k * self.options.dilation[a]);
+        let (stride, before, ahead) = (self.options.stride[a], self.options.padding[a].0, k * self.options.dilation[a]);
         let end = match (self.input[a] + before).checked_sub(ahead + 1) {
             Some(room) => (room / stride + 1).min(self.output[a]),
             None => 0,
@@ -226,8 +227,7 @@ impl ConvGeometry {
     /// Lays the windows of some rows out: one row per element of the window, one column per position.
     fn unfold<E: Element>(&self, x: &[E], rows: Range<usize>, columns: &mut [E]) {
         let ([h, w], [kh, kw], across) = (self.input, self.kernel, self.output[1]);
-        let (stride, spread, before) =
-            (self.options.stride[1], self.options.dilation[1], self.options.padding[1].0);
+        let (stride, spread, before) = (self.options.stride[1], self.options.dilation[1], self.options.padding[1].0);
         for (r, row) in columns.chunks_exact_mut(rows.len() * across).enumerate() {
             let (c, ky, kx) = (r / (kh * kw), r / kw % kh, r % kw);
             let inside = self.inside(1, kx);
@@ -252,8 +252,7 @@ impl ConvGeometry {
     /// The adjoint of [`ConvGeometry::unfold`]: adds every element of the columns where it came from.
     fn fold<E: Element>(&self, columns: &[E], rows: Range<usize>, x: &mut [E]) {
         let ([h, w], [kh, kw], across) = (self.input, self.kernel, self.output[1]);
-        let (stride, spread, before) =
-            (self.options.stride[1], self.options.dilation[1], self.options.padding[1].0);
+        let (stride, spread, before) = (self.options.stride[1], self.options.dilation[1], self.options.padding[1].0);
         for (r, row) in columns.chunks_exact(rows.len() * across).enumerate() {
             let (c, ky, kx) = (r / (kh * kw), r / kw % kh, r % kw);
             let inside = self.inside(1, kx);

@@ -129,13 +129,8 @@ mod tests {
     fn adjoints_are_adjoint() {
         let mut rng = Rng::new(3);
         let inner = |a: &Tensor<f64>, b: &Tensor<f64>| a.mul(b).to_vec().iter().sum::<f64>();
-        let options = PoolOptions {
-            kernel: [2, 3],
-            stride: [1, 2],
-            padding: [1, 1],
-            dilation: [2, 1],
-            ceil_mode: true,
-        };
+        let options =
+            PoolOptions { kernel: [2, 3], stride: [1, 2], padding: [1, 1], dilation: [2, 1], ceil_mode: true };
         for windows in [options.windows([6, 8]).unwrap(), PoolWindows::adaptive([6, 8], [4, 11]).unwrap()] {
             let x = Tensor::randn([2, 3, 6, 8], &mut rng);
             let (y, at) = x.max_pool(&windows);
@@ -156,7 +151,8 @@ mod tests {
         let run = |threads| {
             parallel::with_threads(threads, || {
                 let ((y, at), mean) = (x.max_pool(&windows), x.avg_pool(&windows, Divisor::Inside));
-                let back = (y.put_in_planes(&at, [16, 16]).to_vec(), mean.avg_unpool(&windows, Divisor::Inside).to_vec());
+                let back =
+                    (y.put_in_planes(&at, [16, 16]).to_vec(), mean.avg_unpool(&windows, Divisor::Inside).to_vec());
                 (y.to_vec(), mean.to_vec(), back)
             })
         };
