@@ -1,6 +1,7 @@
 //! The claims of the lecture, one module each, and the properties that hold across crates.
 
 mod batch_norm;
+mod convolution;
 mod determinism;
 mod dropout;
 mod golden;

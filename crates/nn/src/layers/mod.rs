@@ -43,6 +43,7 @@ pub use classic_dropout::ClassicDropout;
 pub use concat::Concat;
 pub use adaptive_pool::{
     AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
+};
 pub use avg_pool::{AvgPool, AvgPool1d, AvgPool2d};
 pub use conv::{Conv, Conv1d, Conv2d};
 pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d};

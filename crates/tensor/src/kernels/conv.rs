@@ -1,5 +1,6 @@
 //! Convolution as matrix products: the windows of one image are laid out as columns, a block at a time.
 
+use super::depthwise;
 use super::gemm::{MatMut, MatRef, gemm};
 use crate::buffer::Buffer;
 use crate::{Element, parallel};
@@ -197,7 +198,7 @@ impl ConvGeometry {
     }
 
     /// The windows along axis `a` whose element `k` is inside the input.
-    fn inside(&self, a: usize, k: usize) -> Range<usize> {
+    pub(super) fn inside(&self, a: usize, k: usize) -> Range<usize> {
         let (stride, before, ahead) = (self.options.stride[a], self.options.padding[a].0, k * self.options.dilation[a]);
         let end = match (self.input[a] + before).checked_sub(ahead + 1) {
             Some(room) => (room / stride + 1).min(self.output[a]),
@@ -209,6 +210,11 @@ impl ConvGeometry {
     /// How many rows of windows are laid out at once: as many as the second cache holds.
     fn block_rows(&self) -> usize {
         (BLOCK / (self.window() * self.output[1]).max(1)).clamp(1, self.output[0])
+    }
+
+    /// Whether every group has one input channel and few outputs, so that no matrix product is worth its packing.
+    fn depthwise(&self) -> bool {
+        self.channels[0] == self.options.groups && self.channels[1] <= 4 * self.options.groups
     }
 
     /// Calls `f` for consecutive blocks of rows of windows.
@@ -305,6 +311,13 @@ pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]
     let beta = if bias.is_some() { E::ONE } else { E::ZERO };
     each_image(y, g.output_len(), g.work(), |i, y| {
         let x = &x[i * g.input_len()..][..g.input_len()];
+        if g.depthwise() {
+            match bias {
+                Some(bias) => y.chunks_exact_mut(positions).zip(bias).for_each(|(y, &b)| y.fill(b)),
+                None => y.fill(E::ZERO),
+            }
+            return depthwise::add_output(g, x, w, y);
+        }
         let mut room = g.scratch();
         for group in 0..groups {
             let w = MatRef::row_major(&w[group * outputs * window..], outputs, window);
@@ -338,6 +351,10 @@ pub fn backward_input<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut 
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);
     each_image(dx, g.input_len(), g.work(), |i, dx| {
         let dy = &dy[i * g.output_len()..][..g.output_len()];
+        if g.depthwise() {
+            dx.fill(E::ZERO);
+            return depthwise::add_input(g, dy, w, dx);
+        }
         let mut room = g.scratch();
         for group in 0..groups {
             let w = MatRef::row_major(&w[group * outputs * window..], outputs, window).t();
@@ -403,6 +420,15 @@ pub fn backward_weight<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], dw: &mut
 fn weight_of<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], images: Range<usize>, dw: &mut [E]) {
     let (window, positions, groups) = (g.window(), g.positions(), g.options.groups);
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);
+    if g.depthwise() {
+        let mut room = Buffer::scratch(g.output[1]);
+        dw.fill(E::ZERO);
+        for i in images {
+            let (x, dy) = (&x[i * g.input_len()..][..g.input_len()], &dy[i * g.output_len()..][..g.output_len()]);
+            depthwise::add_weight(g, x, dy, dw, room.as_mut_slice());
+        }
+        return;
+    }
     let mut room = g.scratch();
     let mut beta = E::ZERO;
     for i in images {

@@ -5,6 +5,7 @@
 
 pub mod batch_norm;
 pub mod conv;
+mod depthwise;
 pub mod dropout;
 pub mod elementwise;
 pub mod gemm;
