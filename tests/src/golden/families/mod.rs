@@ -5,6 +5,7 @@ use kniff_tensor::Element;
 
 mod activations;
 mod clip_average;
+mod conv;
 mod data;
 mod dropout;
 mod embedding;
@@ -13,6 +14,7 @@ mod linear;
 mod losses;
 mod norm;
 mod optimizers;
+mod pool;
 mod recurrent;
 mod schedules;
 mod second_order;
@@ -23,6 +25,7 @@ pub fn run<E: Element>(family: &str, op: &str, case: &Check<'_, E>) -> Option<()
     match family {
         "activations" => activations::run(op, case),
         "clip_average" => clip_average::run(op, case),
+        "conv" => conv::run(op, case),
         "data" => data::run(op, case),
         "dropout" => dropout::run(op, case),
         "embedding" => embedding::run(op, case),
@@ -31,6 +34,7 @@ pub fn run<E: Element>(family: &str, op: &str, case: &Check<'_, E>) -> Option<()
         "losses" => losses::run(op, case),
         "norm" => norm::run(op, case),
         "optimizers" => optimizers::run(op, case),
+        "pool" => pool::run(op, case),
         "recurrent" => recurrent::run(op, case),
         "schedules" => schedules::run(op, case),
         "second_order" => second_order::run(op, case),
