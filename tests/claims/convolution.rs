@@ -41,7 +41,7 @@ fn a_small_convolutional_network_reads_digits() {
     assert_eq!(summary(&network, [1, 8, 8]).unwrap().output, [10]);
     let mut trainer =
         Trainer::new(Model::classifier(network).unwrap(), CrossEntropy::new(), Optimizer::new(Adam::default(), 5e-3))
-            .epochs(4)
+            .epochs(12)
             .progress(Progress::Silent)
             .seed(3);
     trainer.fit(&train, None).unwrap();

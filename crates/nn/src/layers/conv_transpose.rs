@@ -109,7 +109,7 @@ impl<const D: usize, E: Element> ConvTranspose<D, E> {
     pub fn from_parts(weight: Tensor<E>, bias: Option<Tensor<E>>, groups: usize) -> Self {
         let fits = weight.rank() == D + 2
             && groups > 0
-            && weight.shape()[0] % groups == 0
+            && weight.shape()[0].is_multiple_of(groups)
             && bias.as_ref().is_none_or(|b| *b.shape() == [weight.shape()[1] * groups]);
         assert!(
             fits,

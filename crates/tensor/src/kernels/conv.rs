@@ -117,7 +117,7 @@ impl ConvOptions {
                 "a stride of {stride:?}, a dilation of {dilation:?} and {groups} groups are not all above 0"
             ));
         }
-        if inputs % groups != 0 || outputs % groups != 0 {
+        if !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
             return Err(format!("{groups} groups do not divide {inputs} input and {outputs} output channels"));
         }
         if per_group * groups != inputs {
