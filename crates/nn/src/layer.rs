@@ -81,6 +81,15 @@ pub trait Layer<E: Element = f32>: Module<E> + Send + Sync {
         Ok(output)
     }
 
+    /// [`Layer::forward_train`], with the output of every layer inside shown to `seen`, under its path and name.
+    ///
+    /// Containers write it; others need not.
+    fn forward_train_shown(&mut self, path: &mut Path, x: &Var<E>, rng: &mut Rng, seen: &mut Seen<'_, E>) -> Var<E> {
+        let y = self.forward_train(x, rng);
+        seen(path, self.name(), &y);
+        y
+    }
+
     /// The squashing function that the output has passed through, if there is one: what a head on logits refuses.
     fn squashes(&self) -> Option<&'static str> {
         None
@@ -98,6 +107,9 @@ pub trait Layer<E: Element = f32>: Module<E> + Send + Sync {
         false
     }
 }
+
+/// What is shown a layer's path, its name and its output.
+pub type Seen<'a, E> = dyn FnMut(&Path, &'static str, &Var<E>) + 'a;
 
 fn short_type_name<T: ?Sized>() -> &'static str {
     let full = std::any::type_name::<T>();
@@ -126,6 +138,9 @@ impl<E: Element> Layer<E> for Box<dyn Layer<E>> {
     }
     fn summarize(&self, path: &mut Path, input: &Shape, rows: &mut Vec<SummaryRow>) -> Result<Shape, ShapeError> {
         (**self).summarize(path, input, rows)
+    }
+    fn forward_train_shown(&mut self, path: &mut Path, x: &Var<E>, rng: &mut Rng, seen: &mut Seen<'_, E>) -> Var<E> {
+        (**self).forward_train_shown(path, x, rng, seen)
     }
     fn squashes(&self) -> Option<&'static str> {
         (**self).squashes()

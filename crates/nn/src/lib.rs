@@ -13,6 +13,7 @@ mod layer;
 pub mod layers;
 mod loss;
 pub mod losses;
+mod memory;
 mod module;
 mod sampling;
 mod statistics;
@@ -23,8 +24,9 @@ pub use head::{
     ValueHead, Values,
 };
 pub use kniff_derive::Module;
-pub use layer::{Layer, ShapeError, Summary, SummaryRow, summary};
+pub use layer::{Layer, Seen, ShapeError, Summary, SummaryRow, summary};
 pub use loss::{Loss, LossError, Reduction};
+pub use memory::{MemoryPlan, MemoryRow, measure_memory, memory_plan, memory_plan_with_loss};
 pub use module::{Buffer, Module, ModuleExt, Path, StateError, Visitor, VisitorMut};
 pub use sampling::{Sampled, SampledClasses, SamplingError, sample};
 pub use statistics::{StatisticsError, re_estimate_statistics};

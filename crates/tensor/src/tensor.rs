@@ -152,6 +152,16 @@ impl<E: Element> Tensor<E> {
         Arc::ptr_eq(&self.buffer, &other.buffer)
     }
 
+    /// The address of the buffer: two tensors that are both alive share their buffer if, and only if, it is equal.
+    pub fn buffer_address(&self) -> usize {
+        Arc::as_ptr(&self.buffer) as usize
+    }
+
+    /// Bytes of the whole buffer, of which a view shows a part and keeps all alive.
+    pub fn buffer_bytes(&self) -> usize {
+        self.buffer.len() * size_of::<E>()
+    }
+
     /// The elements of a tensor that was just made by [`Tensor::scratch`].
     #[inline]
     pub(crate) fn fresh_mut(&mut self) -> &mut [E] {

@@ -1,6 +1,6 @@
 //! Layers one after the other.
 
-use crate::layer::{ShapeError, SummaryRow};
+use crate::layer::{Seen, ShapeError, SummaryRow};
 use crate::{Layer, Module, Path, Visitor, VisitorMut};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape};
@@ -109,6 +109,12 @@ impl<E: Element> Layer<E> for Sequential<E> {
             shape = path.enter(name, |path| layer.summarize(path, &shape, rows))?;
         }
         Ok(shape)
+    }
+
+    fn forward_train_shown(&mut self, path: &mut Path, x: &Var<E>, rng: &mut Rng, seen: &mut Seen<'_, E>) -> Var<E> {
+        self.layers
+            .iter_mut()
+            .fold(x.clone(), |x, (name, layer)| path.enter(name, |path| layer.forward_train_shown(path, &x, rng, seen)))
     }
 
     fn squashes(&self) -> Option<&'static str> {
