@@ -33,7 +33,7 @@ pub use error::InitError;
 pub use fans::{Fans, Layout};
 pub use initializer::Initializer;
 pub use initializers::{
-    Constant, Dirac, Distribution, Fan, GlorotNormal, GlorotTruncatedNormal, GlorotUniform, HeNormal,
+    Constant, Critical, Dirac, Distribution, Fan, GlorotNormal, GlorotTruncatedNormal, GlorotUniform, HeNormal,
     HeTruncatedNormal, HeUniform, Identity, LecunNormal, LecunTruncatedNormal, LecunUniform, Normal, Ones, Orthogonal,
     Sparse, TorchUniform, TruncatedNormal, Uniform, VarianceScaling, Zeros,
 };

@@ -1,6 +1,7 @@
 //! The initializers, one file each.
 
 mod constant;
+mod critical;
 mod dirac;
 mod identity;
 mod named;
@@ -13,6 +14,7 @@ mod uniform;
 mod variance_scaling;
 
 pub use constant::{Constant, Ones, Zeros};
+pub use critical::Critical;
 pub use dirac::Dirac;
 pub use identity::Identity;
 pub use named::{
