@@ -171,6 +171,12 @@ pub enum TrainError {
         /// What went wrong.
         reason: String,
     },
+    /// The curvature of the loss could not be measured.
+    #[error("the curvature could not be measured: {reason}")]
+    Curvature {
+        /// Why, and what to look at.
+        reason: String,
+    },
     /// A model file could not be written or read.
     #[error(transparent)]
     File(#[from] FileError),

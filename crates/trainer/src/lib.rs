@@ -10,6 +10,7 @@ mod callback;
 pub mod callbacks;
 mod checks;
 mod codec;
+pub mod curvature;
 mod error;
 mod evaluate;
 mod fit;
@@ -20,13 +21,17 @@ pub mod metrics;
 mod model_file;
 mod monitor;
 mod progress;
+mod range_test;
 mod re_estimate;
 mod stepper;
 mod trainer;
 
 pub use batches::{Batches, EpochOf};
 pub use callback::{Callback, Control, View};
-pub use callbacks::{AveragedWeights, BestWeights, CsvLog, EarlyStopping, JsonLinesLog, LearningRateLog, OnEpochEnd};
+pub use callbacks::{
+    AveragedWeights, BestWeights, CsvLog, CurvatureLog, CurvatureWatch, EarlyStopping, JsonLinesLog, LearningRateLog,
+    OnEpochEnd,
+};
 pub use error::{Kept, Phase, TrainError};
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{FitReport, Stopped};
@@ -35,5 +40,6 @@ pub use metric::{Metric, Predictions};
 pub use model_file::{FileError, ModelFile};
 pub use monitor::Monitor;
 pub use progress::Progress;
+pub use range_test::{RangePoint, RangeReport, RangeTest};
 pub use re_estimate::re_estimate_statistics;
 pub use trainer::{Every, Trainer};

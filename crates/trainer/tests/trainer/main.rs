@@ -1,9 +1,11 @@
 //! What a training does, from outside: fit, stop, fail, repeat.
 
 mod callbacks;
+mod curvature;
 mod files;
 mod fitting;
 mod networks;
+mod rates;
 mod refusals;
 mod repeatability;
 mod statistics;
