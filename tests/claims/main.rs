@@ -6,3 +6,6 @@ mod determinism;
 mod dropout;
 mod golden;
 mod gradients;
+mod optimal_rate;
+mod optimizer_behaviour;
+mod signal_propagation;

@@ -4,17 +4,21 @@ pub use kniff_autograd::{Gradients, Parameter, Var};
 pub use kniff_data::{
     Batch, Dataset, Loader, Normalizer, Standardizer, TensorDataset, digits, split, stratified_split,
 };
-pub use kniff_init::{GlorotNormal, GlorotUniform, HeNormal, HeUniform, Initializer, LecunNormal, LecunUniform};
+pub use kniff_init::{
+    Critical, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Initializer, LecunNormal, LecunUniform,
+};
 pub use kniff_nn::layers::{
     AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten,
     Gru, LastStep, LayerNorm, Linear, Lstm, MaxPool2d, Padding, Relu, Residual, Sequential, Tanh,
 };
 pub use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError};
-pub use kniff_nn::{Layer, Loss, Model, Module, ModuleExt, summary};
+pub use kniff_nn::{Layer, Loss, Model, Module, ModuleExt, memory_plan, summary};
 pub use kniff_optim::{Adam, AdamW, Clip, Cosine, CutOnPlateau, Momentum, OneCycle, Optimizer, Rule, Schedule, Sgd};
 pub use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
+pub use kniff_trainer::curvature::{Lanczos, Surface};
 pub use kniff_trainer::metrics::{Accuracy, ConfusionMatrix, TopK};
 pub use kniff_trainer::{
-    AveragedWeights, Callback, Control, EarlyStopping, Every, History, Metric, ModelFile, Monitor, Progress,
+    AveragedWeights, Callback, Control, CurvatureWatch, EarlyStopping, Every, History, Metric, ModelFile, Monitor,
+    Progress, RangeTest,
     TrainError, Trainer, View,
 };
