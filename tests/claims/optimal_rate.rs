@@ -4,8 +4,10 @@ use kniff::autograd::{grad, hessian};
 use kniff::nn::losses::MeanSquaredError;
 use kniff::prelude::*;
 
+type Regressor<L> = Model<L, kniff::nn::ValueHead, f64>;
+
 /// `y = w x`: the loss mean (w x - t)^2 is a parabola in w.
-fn parabola() -> (Model<Linear<f64>, kniff::nn::ValueHead, f64>, Tensor<f64>, Tensor<f64>) {
+fn parabola() -> (Regressor<Linear<f64>>, Tensor<f64>, Tensor<f64>) {
     let model = Model::regressor(Linear::from_parts(Tensor::from_slice(&[5.0], [1, 1]), None)).unwrap();
     let x = Tensor::from_slice(&[1.0, 2.0, 3.0], [3, 1]);
     let t = x.mul_scalar(-2.0);
@@ -13,7 +15,7 @@ fn parabola() -> (Model<Linear<f64>, kniff::nn::ValueHead, f64>, Tensor<f64>, Te
 }
 
 fn descend<L: Layer<f64>>(
-    model: &mut Model<L, kniff::nn::ValueHead, f64>,
+    model: &mut Regressor<L>,
     (x, t): (&Tensor<f64>, &Tensor<f64>),
     rate: f64,
     steps: usize,
