@@ -9,3 +9,4 @@ mod gradients;
 mod optimal_rate;
 mod optimizer_behaviour;
 mod signal_propagation;
+mod surprise;

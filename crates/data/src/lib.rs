@@ -46,6 +46,7 @@ mod readers;
 mod sampler;
 pub mod samplers;
 mod split;
+mod suspect;
 mod targets;
 
 pub use covariance::Covariance;
@@ -60,6 +61,7 @@ pub use readers::{
     Column, CsvReader, Idx, IdxKind, Missing, Mnist, Table, encode_npy, mnist, parse_npy, read_npy, read_npy_indices,
     write_npy,
 };
-pub use sampler::Sampler;
+pub use sampler::{Evidence, Rival, Sampler};
 pub use split::{Fold, k_folds, split, split_indices, stratified_k_folds, stratified_split};
+pub use suspect::{Suspect, suspects_csv};
 pub use targets::Targets;

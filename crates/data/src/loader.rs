@@ -1,7 +1,7 @@
 //! The loader: batches of an epoch, in an order that only the seed and the epoch decide, made ahead by threads if wanted.
 
 use crate::samplers::{Sequential, Shuffled};
-use crate::{Batch, DataError, Dataset, Sampler};
+use crate::{Batch, DataError, Dataset, Evidence, Sampler, Suspect};
 use kniff_tensor::{Element, Rng};
 use std::sync::Arc;
 
@@ -170,6 +170,16 @@ impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
     /// Tells the sampler the loss of each example of a training step; `indices` are those of the batch.
     pub fn observe(&mut self, indices: &[usize], losses: &[f64]) {
         self.sampler.observe(indices, losses);
+    }
+
+    /// [`Loader::observe`] with all that is known about the examples.
+    pub fn observe_evidence(&mut self, evidence: &Evidence<'_>) {
+        self.sampler.observe_evidence(evidence);
+    }
+
+    /// The examples that the sampler takes for outliers, the most suspicious first: likely mislabels.
+    pub fn suspects(&self) -> Vec<Suspect> {
+        self.sampler.suspects()
     }
 
     /// The sampler's memory, for a checkpoint.

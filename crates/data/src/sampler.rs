@@ -1,8 +1,28 @@
 //! A sampler: in which order an epoch presents the examples, and which of them.
 
-use crate::DataError;
+use crate::{DataError, Suspect};
 use kniff_tensor::{Indices, Rng};
 use std::collections::BTreeMap;
+
+/// What a training step showed about its examples, all lists in the order of the batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// The numbers of the examples in the data set.
+    pub indices: &'a [usize],
+    /// The loss of each, before the step.
+    pub losses: &'a [f64],
+    /// The strongest rival of each example's class; empty unless the model is a classifier.
+    pub rivals: &'a [Rival],
+}
+
+/// The class that a model finds likeliest beside the one that the example is labelled with.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rival {
+    /// The class.
+    pub class: usize,
+    /// How much likelier it is, as a difference of logits: ln(p_rival / p_given), above 0 where the model contradicts the label.
+    pub margin: f64,
+}
 
 /// Chooses the examples of an epoch and their order; the loader cuts the order into batches.
 ///
@@ -44,6 +64,17 @@ pub trait Sampler: Send + Sync {
         let _ = (indices, losses);
     }
 
+    /// [`Sampler::observe`] with all that is known about the examples of a step; a sampler that needs no more than the
+    /// losses leaves this as it is.
+    fn observe_evidence(&mut self, evidence: &Evidence<'_>) {
+        self.observe(evidence.indices, evidence.losses);
+    }
+
+    /// The examples that the sampler takes for outliers and keeps from the training, the most suspicious first.
+    fn suspects(&self) -> Vec<Suspect> {
+        Vec::new()
+    }
+
     /// What was observed, as numbers for a checkpoint; empty for samplers without a memory.
     fn state(&self) -> Vec<f64> {
         Vec::new()
@@ -70,6 +101,12 @@ impl<S: Sampler + ?Sized> Sampler for Box<S> {
     }
     fn observe(&mut self, indices: &[usize], losses: &[f64]) {
         (**self).observe(indices, losses);
+    }
+    fn observe_evidence(&mut self, evidence: &Evidence<'_>) {
+        (**self).observe_evidence(evidence);
+    }
+    fn suspects(&self) -> Vec<Suspect> {
+        (**self).suspects()
     }
     fn state(&self) -> Vec<f64> {
         (**self).state()

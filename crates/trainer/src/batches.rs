@@ -1,6 +1,6 @@
 //! Where a training's batches come from: a loader, or anything that gives batches epoch by epoch.
 
-use kniff_data::{Batch, DataError, Dataset, Loader};
+use kniff_data::{Batch, DataError, Dataset, Evidence, Loader};
 use kniff_tensor::{Element, Indices, Shape};
 
 /// The batches of one epoch, in order.
@@ -39,6 +39,11 @@ pub trait Batches<E: Element, T> {
     fn observe(&mut self, indices: &[usize], losses: &[f64]) {
         let _ = (indices, losses);
     }
+
+    /// [`Batches::observe`] with all that is known about the examples of a step.
+    fn observe_evidence(&mut self, evidence: &Evidence<'_>) {
+        self.observe(evidence.indices, evidence.losses);
+    }
 }
 
 impl<E: Element, D: Dataset<E> + 'static> Batches<E, D::Target> for Loader<D, E> {
@@ -68,5 +73,9 @@ impl<E: Element, D: Dataset<E> + 'static> Batches<E, D::Target> for Loader<D, E>
 
     fn observe(&mut self, indices: &[usize], losses: &[f64]) {
         Loader::observe(self, indices, losses);
+    }
+
+    fn observe_evidence(&mut self, evidence: &Evidence<'_>) {
+        Loader::observe_evidence(self, evidence);
     }
 }

@@ -4,10 +4,11 @@ use crate::callback::{Callback, Control, View};
 use crate::checks::{Checks, finite};
 use crate::evaluate::{loss_error, mean_loss};
 use crate::progress::Reporter;
+use crate::rivals::rivals;
 use crate::trainer::{Every, Trainer};
 use crate::{Batches, EpochRecord, History, Kept, MetricRecord, Monitor, Phase, TrainError};
 use kniff_autograd::Var;
-use kniff_data::Targets;
+use kniff_data::{Evidence, Targets};
 use kniff_nn::{Head, Layer, Module, ModuleExt, Path};
 use kniff_optim::{OptimError, Reaction};
 use kniff_tensor::{Element, Tensor};
@@ -370,7 +371,9 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             if let Feed::Learning(data) = feed {
                 let losses = self.loss.per_example(&output, &batch.targets);
                 let losses = losses.map_err(|source| loss_error(phase, source, &batch.indices))?;
-                data.observe(&batch.indices, &losses.to_vec().iter().map(|l| l.to_f64()).collect::<Vec<_>>());
+                let losses: Vec<f64> = losses.to_vec().iter().map(|l| l.to_f64()).collect();
+                let rivals = rivals::<E, _, _>(&output, &batch.targets);
+                data.observe_evidence(&Evidence { indices: &batch.indices, losses: &losses, rivals: &rivals });
             }
             drop(output);
             let gradients = loss.backward();

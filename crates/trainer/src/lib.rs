@@ -23,6 +23,7 @@ mod monitor;
 mod progress;
 mod range_test;
 mod re_estimate;
+mod rivals;
 mod stepper;
 mod trainer;
 

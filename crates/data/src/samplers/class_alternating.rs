@@ -40,32 +40,37 @@ impl Sampler for ClassAlternating {
 
     fn order(&self, examples: usize, rng: &mut Rng) -> Result<Vec<usize>, DataError> {
         check_examples("labels", self.labels.len(), examples)?;
-        let mut classes: Vec<Vec<usize>> = by_class(&self.labels).into_iter().map(|(_, members)| members).collect();
-        classes.iter_mut().for_each(|members| rng.shuffle(members));
-        let rounds = classes.iter().map(Vec::len).max().unwrap_or(0);
-        let mut turn: Vec<usize> = (0..classes.len()).collect();
-        let mut order = Vec::with_capacity(self.draws(examples));
-        for round in 0..rounds {
-            if self.repeat {
-                for members in &mut classes {
-                    if round > 0 && round % members.len() == 0 {
-                        rng.shuffle(members);
-                    }
-                }
-            } else {
-                turn.retain(|&c| classes[c].len() > round);
-            }
-            let before = order.last().map(|_| turn[turn.len() - 1]);
-            rng.shuffle(&mut turn);
-            // Without this, one round may end and the next begin with the same class.
-            if turn.len() > 1 && Some(turn[0]) == before {
-                let other = 1 + rng.below(turn.len() - 1);
-                turn.swap(0, other);
-            }
-            order.extend(turn.iter().map(|&c| classes[c][round % classes[c].len()]));
-        }
-        Ok(order)
+        let classes = by_class(&self.labels).into_iter().map(|(_, members)| members).collect();
+        Ok(by_turns(classes, self.repeat, rng))
     }
+}
+
+/// The members of the classes in rounds of one each; small classes end early or start over.
+pub(super) fn by_turns(mut classes: Vec<Vec<usize>>, repeat: bool, rng: &mut Rng) -> Vec<usize> {
+    classes.iter_mut().for_each(|members| rng.shuffle(members));
+    let rounds = classes.iter().map(Vec::len).max().unwrap_or(0);
+    let mut turn: Vec<usize> = (0..classes.len()).collect();
+    let mut order = Vec::new();
+    for round in 0..rounds {
+        if repeat {
+            for members in &mut classes {
+                if round > 0 && round % members.len() == 0 {
+                    rng.shuffle(members);
+                }
+            }
+        } else {
+            turn.retain(|&c| classes[c].len() > round);
+        }
+        let before = order.last().map(|_| turn[turn.len() - 1]);
+        rng.shuffle(&mut turn);
+        // Without this, one round may end and the next begin with the same class.
+        if turn.len() > 1 && Some(turn[0]) == before {
+            let other = 1 + rng.below(turn.len() - 1);
+            turn.swap(0, other);
+        }
+        order.extend(turn.iter().map(|&c| classes[c][round % classes[c].len()]));
+    }
+    order
 }
 
 #[cfg(test)]
