@@ -9,21 +9,26 @@
 
 mod average;
 mod clip;
+mod closing;
 mod error;
 mod group;
 mod optimizer;
 mod pass;
+mod plateau;
 mod rule;
 pub mod rules;
 mod schedule;
 pub mod schedules;
+mod student;
 
 pub use average::WeightAverage;
 pub use clip::{Clip, global_norm};
+pub use closing::{Action, Closing, ClosingProgress, ClosingRecord};
 pub use error::OptimError;
 pub use group::Group;
 pub use optimizer::{Optimizer, OptimizerState, StepReport};
 pub use pass::{Fold, Pass};
+pub use plateau::{Look, PlateauTest, Trend, Verdict};
 pub use rule::{Decay, Now, Rule, State, Update};
 pub use rules::{
     AdaDelta, AdaGrad, Adam, AdamW, Adamax, Epsilon, Lion, Momentum, NAdam, Nesterov, RAdam, RmsProp, Rprop, Sgd,
