@@ -51,7 +51,7 @@ mod targets;
 
 pub use covariance::Covariance;
 pub use dataset::{Batch, Dataset};
-pub use datasets::{Concat, Map, Subset, TensorDataset, digits};
+pub use datasets::{Concat, Map, Subset, Tabular, TensorDataset, breast_cancer, digits, wine};
 pub use error::DataError;
 pub use loader::{Epoch, Loader};
 pub use moments::Moments;
