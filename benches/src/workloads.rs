@@ -2,7 +2,7 @@
 
 use crate::networks;
 use kniff_autograd::{Gradients, Parameter, Var};
-use kniff_data::{PcaOptions, PcaWhitening};
+use kniff_data::{Augment, ColorPca, HorizontalFlip, PadCrop, PcaOptions, PcaWhitening};
 use kniff_nn::layers::Sequential;
 use kniff_nn::losses::CrossEntropy;
 use kniff_nn::{ClassHead, Layer, Loss, Model, ModuleExt};
@@ -10,7 +10,7 @@ use kniff_optim::{Adam, Momentum, Optimizer, Rule};
 use kniff_tensor::{Indices, Rng, Tensor};
 
 /// The workloads there are.
-pub const NAMES: [&str; 10] = [
+pub const NAMES: [&str; 11] = [
     "mlp_small",
     "mlp_bn",
     "infer_mlp_bn_b1",
@@ -21,6 +21,7 @@ pub const NAMES: [&str; 10] = [
     "matmul_mlp",
     "matmul_1024",
     "pca_whiten",
+    "augment",
 ];
 
 /// How many distinct batches are cycled through.
@@ -45,6 +46,7 @@ pub fn step(workload: &str) -> Option<(f64, Step)> {
         "matmul_mlp" => (128.0, matmul(128, 784, 512, &mut rng)),
         "matmul_1024" => (1024.0, matmul(1024, 1024, 1024, &mut rng)),
         "pca_whiten" => (50_000.0, pca_whiten(&mut rng)),
+        "augment" => (50_000.0, augment(&mut rng)),
         _ => return None,
     };
     Some(found)
@@ -130,6 +132,29 @@ fn pca_whiten(rng: &mut Rng) -> Step {
     let x: Tensor = Tensor::randn([50_000, 768], rng).matmul(&mix);
     Box::new(move || {
         std::hint::black_box(PcaWhitening::fit_with(&x, &PcaOptions::default()).expect("finite data"));
+        None
+    })
+}
+
+/// 50,000 images of 3 x 32 x 32 bytes to f32 in batches of 128: pad by 4 and crop, flip, scale to 0..1, colour PCA.
+fn augment(rng: &mut Rng) -> Step {
+    const IMAGE: usize = 3 * 32 * 32;
+    let mut bytes = vec![0; 50_000 * IMAGE];
+    rng.fill_random_bytes(&mut bytes);
+    let part: Tensor =
+        Augment::new().apply_bytes(&bytes[..5_000 * IMAGE], [5_000, 3, 32, 32], rng, 0).expect("whole images");
+    let augment: Augment = Augment::new()
+        .then(PadCrop::new(4).expect("a padding"))
+        .then(HorizontalFlip::new(0.5).expect("a probability"))
+        .then(ColorPca::fit(&part).expect("colours that vary"));
+    let (root, mut epoch) = (rng.stream("augment"), 0);
+    Box::new(move || {
+        let draws = root.keyed(epoch);
+        epoch += 1;
+        for (i, batch) in bytes.chunks(128 * IMAGE).enumerate() {
+            let shape = [batch.len() / IMAGE, 3, 32, 32];
+            std::hint::black_box(augment.apply_bytes(batch, shape, &draws, i * 128).expect("whole images"));
+        }
         None
     })
 }

@@ -1,5 +1,6 @@
 //! The claims of the lecture, one module each, and the properties that hold across crates.
 
+mod augmentation;
 mod batch_norm;
 mod convolution;
 mod determinism;

@@ -77,6 +77,11 @@ const KINDS: &[Kind] = &[
         folder: "crates/trainer/src/callbacks",
         template: include_str!("new/templates/callback.txt"),
     },
+    Kind {
+        name: "augmentation",
+        folder: "crates/data/src/augmentations",
+        template: include_str!("new/templates/augmentation.txt"),
+    },
     Kind { name: "sampler", folder: "crates/data/src/samplers", template: include_str!("new/templates/sampler.txt") },
     Kind {
         name: "normalizer",

@@ -1,7 +1,7 @@
 //! A data set: examples that can be asked for by number, a batch at a time.
 
-use crate::{DataError, Targets};
-use kniff_tensor::{Element, Indices, Shape, Tensor};
+use crate::{Augment, DataError, Provenance, Targets};
+use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 use std::sync::Arc;
 
 /// Some examples and what they are to be mapped to.
@@ -81,6 +81,29 @@ pub trait Dataset<E: Element = f32>: Send + Sync {
         None
     }
 
+    /// Which part of which split it is, and how it was normalised, where that is known: see [`Split`](crate::Split).
+    fn provenance(&self) -> Option<Provenance> {
+        None
+    }
+
+    /// [`Dataset::batch`] with every image changed by `augment`; the first of the indices has place `first` in the epoch of `rng`.
+    ///
+    /// A data set that holds bytes overrides this, so that they become numbers and are changed in one pass.
+    ///
+    /// # Errors
+    /// As [`Dataset::batch`], and if the examples are no images or do not fit a step.
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, Self::Target>, DataError> {
+        let mut batch = self.batch(indices)?;
+        batch.inputs = augment.apply_from(&batch.inputs, rng, first)?;
+        Ok(batch)
+    }
+
     /// All examples as one batch.
     ///
     /// # Errors
@@ -105,6 +128,18 @@ impl<E: Element, D: Dataset<E> + ?Sized> Dataset<E> for Arc<D> {
     fn labels(&self) -> Option<Indices> {
         (**self).labels()
     }
+    fn provenance(&self) -> Option<Provenance> {
+        (**self).provenance()
+    }
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, Self::Target>, DataError> {
+        (**self).augmented_batch(indices, augment, rng, first)
+    }
     fn all(&self) -> Result<Batch<E, Self::Target>, DataError> {
         (**self).all()
     }
@@ -124,6 +159,18 @@ impl<E: Element, D: Dataset<E> + ?Sized> Dataset<E> for &D {
     }
     fn labels(&self) -> Option<Indices> {
         (**self).labels()
+    }
+    fn provenance(&self) -> Option<Provenance> {
+        (**self).provenance()
+    }
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, Self::Target>, DataError> {
+        (**self).augmented_batch(indices, augment, rng, first)
     }
     fn all(&self) -> Result<Batch<E, Self::Target>, DataError> {
         (**self).all()

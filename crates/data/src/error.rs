@@ -122,6 +122,16 @@ pub enum DataError {
         /// What it is.
         found: String,
     },
+    /// Data are used against what they are for, or a normaliser against what it was fitted on.
+    #[error("expected {expected}, found {found}; {mend}")]
+    Contract {
+        /// What should have been given.
+        expected: String,
+        /// What was given.
+        found: String,
+        /// What to do.
+        mend: &'static str,
+    },
     /// A data set or a transformation panicked while it made a batch.
     #[error("making batch {batch} panicked: {message}")]
     Panicked {

@@ -1,7 +1,8 @@
-//! Examples: data sets, the order in which they are presented, normalisation, readers.
+//! Examples: data sets, the order in which they are presented, augmentation, normalisation, readers.
 //!
 //! A [`Dataset`] hands out examples by number; a [`Loader`] cuts it into batches, epoch by epoch, in an order that a [`Sampler`]
-//! chooses; a [`Normalizer`], fitted on the training part, makes the inputs easier to learn from.
+//! chooses; a [`Normalizer`], fitted on the training part, makes the inputs easier to learn from; an [`Augment`] shows every
+//! image a little differently each time, and a [`TestTimePlan`] follows from it.
 //!
 //! ```
 //! use kniff_data::{Dataset, Loader, Normalizer, Standardizer, digits, stratified_split};
@@ -32,36 +33,67 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod augment;
+mod augmentation;
+mod augmentations;
 mod covariance;
+mod crops;
 mod dataset;
 mod datasets;
 mod eigen;
 mod error;
+mod far_off;
+mod fingerprint;
+mod fitted;
+mod image;
 mod loader;
+mod mixup;
 mod moments;
 mod normalizer;
 mod normalizers;
+mod part;
 mod reader;
 mod readers;
+mod resize;
 mod sampler;
 pub mod samplers;
 mod split;
 mod suspect;
 mod targets;
+mod test_time_plan;
+mod warp;
 
+pub use augment::Augment;
+pub use augmentation::{Augmentation, TestStep, Views};
+pub use augmentations::{
+    Brightness, CenterCrop, Clamp, ColorPca, ColorScale, Contrast, Cutout, GaussianNoise, HorizontalFlip, Hue, PadCrop,
+    RandomAffine, RandomCrop, RandomErasing, ResizedCrop, Rotation, Saturation, VerticalFlip, Zoom,
+};
 pub use covariance::Covariance;
+pub use crops::{crop_flip, flip_horizontal, flip_vertical, pad_crop, ten_crop, turn_left};
 pub use dataset::{Batch, Dataset};
-pub use datasets::{Concat, Map, Subset, Tabular, TensorDataset, breast_cancer, digits, wine};
+pub use datasets::{
+    Concat, ImageDataset, Map, SoftLabels, Subset, Tabular, TensorDataset, breast_cancer, digits, wine,
+};
 pub use error::DataError;
+pub use far_off::{FarFeature, FarOff};
+pub use fingerprint::Fingerprint;
+pub use fitted::{Fit, Fitted, Normalized};
+pub use image::{Border, Image};
 pub use loader::{Epoch, Loader};
+pub use mixup::{CutMix, Mixup};
 pub use moments::Moments;
 pub use normalizer::{Examples, Normalizer};
 pub use normalizers::{Keep, MinMax, PcaOptions, PcaWhitening, PerChannel, Pipeline, Standardizer, Step, ZcaWhitening};
+pub use part::{Part, Provenance, Purpose, Role, Split, Test, TestPart, Train, TrainPart, Valid, ValidPart};
 pub use readers::{
-    Column, CsvReader, Idx, IdxKind, Missing, Mnist, Table, encode_npy, mnist, parse_npy, read_npy, read_npy_indices,
-    write_npy,
+    Cifar, Column, CsvReader, Idx, IdxKind, ImageFolder, Missing, Mnist, Picture, Table, cifar10, cifar100, encode_npy,
+    mnist, parse_npy, read_npy, read_npy_indices, write_npy,
 };
+pub use resize::{Interpolation, resize, resize_adjoint, zoom};
 pub use sampler::{Evidence, Rival, Sampler};
 pub use split::{Fold, k_folds, split, split_indices, stratified_k_folds, stratified_split};
 pub use suspect::{Suspect, suspects_csv};
 pub use targets::Targets;
+pub use test_time_plan::TestTimePlan;
+pub use warp::{Sampling, Transform, affine};

@@ -1,15 +1,15 @@
 //! The loader: batches of an epoch, in an order that only the seed and the epoch decide, made ahead by threads if wanted.
 
 use crate::samplers::{Sequential, Shuffled};
-use crate::{Batch, DataError, Dataset, Evidence, Sampler, Suspect};
-use kniff_tensor::{Element, Rng};
+use crate::{Augment, Batch, DataError, Dataset, Evidence, Sampler, Suspect};
+use kniff_tensor::{Element, Rng, Shape};
 use std::sync::Arc;
 
 mod epoch;
 
 pub use epoch::Epoch;
 
-type Augment<E, T> = dyn Fn(&mut Batch<E, T>, &mut Rng) -> Result<(), DataError> + Send + Sync;
+type Change<E, T> = dyn Fn(&mut Batch<E, T>, &mut Rng) -> Result<(), DataError> + Send + Sync;
 
 /// Cuts a data set into batches, epoch by epoch.
 ///
@@ -39,7 +39,8 @@ where
     rng: Rng,
     workers: usize,
     depth: usize,
-    augment: Option<Arc<Augment<E, D::Target>>>,
+    images: Option<Arc<Augment<E>>>,
+    augment: Option<Arc<Change<E, D::Target>>>,
 }
 
 impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
@@ -58,6 +59,7 @@ impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
             rng: Rng::new(0).stream("loader"),
             workers: 0,
             depth: 1,
+            images: None,
             augment: None,
         }
     }
@@ -99,6 +101,26 @@ impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
         self
     }
 
+    /// Changes every image by the steps of `augment`, each by its own draws; before what [`Loader::augment`] does to whole batches.
+    ///
+    /// What is drawn depends on the seed, the epoch and the example's place in it, and so neither on the batch size nor on prefetching. Bytes
+    /// ([`ImageDataset`](crate::ImageDataset)) become numbers in the same pass.
+    ///
+    /// ```
+    /// use kniff_data::{Augment, HorizontalFlip, ImageDataset, Loader, PadCrop};
+    /// use kniff_tensor::{Indices, Rng};
+    /// let data = ImageDataset::new(vec![0; 10 * 3 * 32 * 32], [3, 32, 32], Indices::from_vec(vec![0; 10]))?;
+    /// let augment = Augment::new().then(PadCrop::new(4)?).then(HorizontalFlip::new(0.5)?);
+    /// let loader: Loader<_> = Loader::new(data).batch_size(5).shuffle(&Rng::new(1)).augment_images(augment);
+    /// assert_eq!(loader.epoch(0).next().unwrap()?.inputs.shape(), &[5, 3, 32, 32]);
+    /// # Ok::<(), kniff_data::DataError>(())
+    /// ```
+    #[must_use]
+    pub fn augment_images(mut self, augment: Augment<E>) -> Self {
+        self.images = Some(Arc::new(augment));
+        self
+    }
+
     /// Changes every batch by `f`, at random if it likes: it gets a generator that belongs to the epoch and the batch.
     ///
     /// It runs in the prefetching threads. Differs from PyTorch: a worker has no generator of its own, so no two batches share one and
@@ -115,6 +137,14 @@ impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
     /// The data set.
     pub fn dataset(&self) -> &Arc<D> {
         &self.dataset
+    }
+
+    /// The shape of one input as the batches have it: that of the data set, after [`Loader::augment_images`].
+    pub fn input_shape(&self) -> Shape {
+        let shape = self.dataset.input_shape();
+        let images = self.images.as_ref().zip(<[usize; 3]>::try_from(&shape[..]).ok());
+        // Images that do not fit are an error of the first batch.
+        images.and_then(|(augment, shape)| augment.output_shape(shape).ok()).map_or(shape, Shape::from)
     }
 
     /// How many batches an epoch has.

@@ -2,14 +2,15 @@
 
 pub use kniff_autograd::{Gradients, Parameter, Var};
 pub use kniff_data::{
-    Batch, Dataset, Loader, Normalizer, Standardizer, TensorDataset, digits, split, stratified_split,
+    Augment, Batch, ColorPca, Dataset, Fit, Fitted, HorizontalFlip, ImageDataset, ImageFolder, Loader, Normalizer,
+    PadCrop, PerChannel, RandomCrop, Split, Standardizer, TensorDataset, TestTimePlan, digits, split, stratified_split,
 };
 pub use kniff_init::{
     Critical, GlorotNormal, GlorotUniform, HeNormal, HeUniform, Initializer, LecunNormal, LecunUniform,
 };
 pub use kniff_nn::layers::{
-    AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding, Flatten,
-    Gru, LastStep, LayerNorm, Linear, Lstm, MaxPool2d, Padding, Relu, Residual, Sequential, Tanh,
+    AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv1d, Conv2d, ConvTranspose2d, Dropout, Embedding,
+    Flatten, Gru, LastStep, LayerNorm, Linear, Lstm, MaxPool2d, Padding, Relu, Residual, Sequential, Tanh,
 };
 pub use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError};
 pub use kniff_nn::{Layer, Loss, Model, Module, ModuleExt, memory_plan, summary};
@@ -18,7 +19,6 @@ pub use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 pub use kniff_trainer::curvature::{Lanczos, Surface};
 pub use kniff_trainer::metrics::{Accuracy, ConfusionMatrix, TopK};
 pub use kniff_trainer::{
-    AveragedWeights, Callback, Control, CurvatureWatch, EarlyStopping, Every, History, Metric, ModelFile, Monitor,
-    Progress, RangeTest,
-    TrainError, Trainer, View,
+    AveragedWeights, Callback, ClosingPolicy, Control, CurvatureWatch, EarlyStopping, Every, History, Metric,
+    ModelFile, Monitor, Predictor, Progress, RangeTest, TrainError, Trainer, View,
 };

@@ -1,6 +1,6 @@
 //! Where a training's batches come from: a loader, or anything that gives batches epoch by epoch.
 
-use kniff_data::{Batch, DataError, Dataset, Evidence, Loader};
+use kniff_data::{Batch, DataError, Dataset, Evidence, Loader, Provenance};
 use kniff_tensor::{Element, Indices, Shape};
 
 /// The batches of one epoch, in order.
@@ -19,6 +19,11 @@ pub trait Batches<E: Element, T> {
 
     /// The class of every example, where that is known without reading the examples.
     fn labels(&self) -> Option<Indices> {
+        None
+    }
+
+    /// Which part of which split the data are, and how they were normalised, where that is known.
+    fn provenance(&self) -> Option<Provenance> {
         None
     }
 
@@ -56,11 +61,15 @@ impl<E: Element, D: Dataset<E> + 'static> Batches<E, D::Target> for Loader<D, E>
     }
 
     fn input_shape(&self) -> Shape {
-        self.dataset().input_shape()
+        Loader::input_shape(self)
     }
 
     fn labels(&self) -> Option<Indices> {
         self.dataset().labels()
+    }
+
+    fn provenance(&self) -> Option<Provenance> {
+        self.dataset().provenance()
     }
 
     fn check(&self) -> Result<(), DataError> {

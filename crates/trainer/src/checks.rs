@@ -3,7 +3,7 @@
 use crate::evaluate::loss_error;
 use crate::{Batches, Phase, TrainError};
 use kniff_autograd::Var;
-use kniff_data::{Batch, Targets};
+use kniff_data::{Batch, Provenance, Role, Targets};
 use kniff_nn::{Head, Layer, Loss, Model, ModuleExt, check_coverage, summary};
 use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 use std::any::Any;
@@ -89,6 +89,43 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Checks<'_, L, H, T, E> {
             None => covered.map_err(TrainError::NotReached),
         }
     }
+}
+
+/// Whether data may be used for a phase, given what the model is trained on: nothing is known to be wrong of data without
+/// provenance.
+pub(crate) fn check_contract(
+    phase: Phase,
+    train: Option<Provenance>,
+    data: Option<Provenance>,
+) -> Result<(), TrainError> {
+    let refuse = |reason: String| Err(TrainError::Contract { phase, reason });
+    let Some(data) = data else { return Ok(()) };
+    let role = data.role;
+    match phase {
+        Phase::Training if role != Role::Train => {
+            return refuse(format!("{role} is not for training; train on the training part of the split"));
+        }
+        Phase::Validation if role != Role::Valid => {
+            let why = "what is chosen by the validation data (when to stop, which weights) would be fitted to it";
+            return refuse(format!("{role} is not for validation: {why}; hand in the validation part"));
+        }
+        _ => {}
+    }
+    let Some(train) = train else { return Ok(()) };
+    if data.split != train.split {
+        let (ours, theirs) = (train.split, data.split);
+        return refuse(format!(
+            "{role} is one of the split {theirs}, but the training part is one of {ours}: they may share examples"
+        ));
+    }
+    if data.normalizer != train.normalizer {
+        let name = |n: Option<kniff_data::Fingerprint>| n.map_or_else(|| "none".to_owned(), |n| n.to_string());
+        let (ours, theirs) = (name(train.normalizer), name(data.normalizer));
+        return refuse(format!(
+            "their normaliser is {theirs}, that of the training data {ours}; apply the same one to both"
+        ));
+    }
+    Ok(())
 }
 
 /// Refuses inputs that are infinite or NaN.

@@ -103,6 +103,24 @@ pub enum TrainError {
         /// How many it needs.
         needed: usize,
     },
+    /// The data are used against what they are for: trained on a test part, validated on another split's, normalised differently.
+    #[error("the {phase} data: {reason}")]
+    Contract {
+        /// Which data.
+        phase: Phase,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// A normaliser is not the one that the training data went through.
+    #[error(
+        "the normaliser is {expected}, but the model was trained on inputs normalised by {found}; keep the two together"
+    )]
+    Normalizer {
+        /// The fingerprint of the normaliser that was handed in.
+        expected: String,
+        /// That of the training data.
+        found: String,
+    },
     /// Parameters that no gradient reaches would stay as they are.
     #[error(transparent)]
     NotReached(CoverageError),

@@ -1,7 +1,7 @@
 //! The loop: checks, epochs of steps, validation, and what is done when it fails.
 
 use crate::callback::{Callback, Control, View};
-use crate::checks::{Checks, finite};
+use crate::checks::{Checks, check_contract, finite};
 use crate::evaluate::{loss_error, mean_loss};
 use crate::progress::Reporter;
 use crate::rivals::rivals;
@@ -10,7 +10,7 @@ use crate::{Batches, EpochRecord, History, Kept, MetricRecord, Monitor, Phase, T
 use kniff_autograd::Var;
 use kniff_data::{Evidence, Targets};
 use kniff_nn::{Head, Layer, Module, ModuleExt, Path};
-use kniff_optim::{OptimError, Reaction};
+use kniff_optim::{Action, ClosingRecord, OptimError, Reaction};
 use kniff_tensor::{Element, Tensor};
 use std::time::Instant;
 
@@ -126,9 +126,21 @@ impl<E: Element> Run<E> {
 #[derive(Default)]
 struct Sums {
     loss: f64,
+    /// The losses of the batches, and their squares, for the error of the mean.
+    batches: [f64; 2],
+    steps: usize,
     examples: usize,
     norm: f64,
     norms: usize,
+}
+
+impl Sums {
+    /// The standard error of the mean of the batches' losses.
+    fn error(&self) -> Option<f64> {
+        let n = self.steps as f64;
+        let [sum, squares] = self.batches;
+        (self.steps > 1).then(|| ((squares / n - (sum / n).powi(2)).max(0.0) / (n - 1.0)).sqrt())
+    }
 }
 
 impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
@@ -172,6 +184,10 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             let name = schedule.name();
             run.view(&self.history, self.steps).higher_is_better(name, &run.monitor)?;
         }
+        if let Some(closer) = &mut self.closing {
+            closer.start(&run.view(&self.history, self.steps))?;
+            run.rate = self.rate();
+        }
         let mut result = self.fit_start(&mut run).and_then(|()| {
             let mut stopped = None;
             while stopped.is_none() && run.epoch < run.epochs {
@@ -209,6 +225,14 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         self.optimizer.validate().map_err(TrainError::Settings)?;
         if let Some((_, schedule)) = &self.schedule {
             schedule.validate().map_err(TrainError::Settings)?;
+            if self.closing.is_some() && schedule.follows_metric() {
+                let what = "the schedule beside a closing policy";
+                let expected = "one that follows no metric: the policy cuts the rate itself";
+                return Err(TrainError::Setting { what, expected, found: schedule.name().to_owned() });
+            }
+        }
+        if let Some(closer) = &self.closing {
+            closer.policy.closing().validate().map_err(TrainError::Settings)?;
         }
         let rate = self.rate();
         if !(rate.is_finite() && rate >= 0.0) {
@@ -219,6 +243,11 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
     }
 
     fn check_data(&mut self, train: &dyn Batches<E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<(), TrainError> {
+        check_contract(Phase::Training, None, train.provenance())?;
+        if let Some(valid) = valid {
+            check_contract(Phase::Validation, train.provenance(), valid.provenance())?;
+        }
+        self.provenance = train.provenance();
         let mut checks = Checks { model: &mut self.model, loss: &*self.loss };
         let first = checks.data(Phase::Training, train)?;
         if let Some(valid) = valid {
@@ -270,6 +299,14 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         {
             *result = Err(error);
         }
+        if let Some((best, epoch)) = self.closing.as_ref().and_then(|closer| closer.best_before(run.epoch))
+            && restored.is_none()
+        {
+            // The same names and shapes as when they were taken.
+            let loaded = self.model.load_state(best);
+            debug_assert!(loaded.is_ok());
+            restored = Some(epoch);
+        }
         if let (Some(epoch), Err(error)) = (restored, result)
             && let TrainError::NonFiniteLoss { kept, .. } | TrainError::NonFiniteWeights { kept, .. } = error
         {
@@ -290,11 +327,13 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
 
     /// The learning rate of the next step.
     fn rate(&self) -> f64 {
-        match &self.schedule {
+        let rate = match &self.schedule {
+            None if self.closing.is_some() => self.base_rate,
             None => self.optimizer.learning_rate(),
             Some((Every::Step, schedule)) => schedule.learning_rate(self.base_rate, self.steps as u64),
             Some((Every::Epoch, schedule)) => schedule.learning_rate(self.base_rate, self.history.epochs.len() as u64),
-        }
+        };
+        self.closing.as_ref().map_or(rate, |closer| closer.rate(rate))
     }
 
     /// One epoch with its validation.
@@ -332,15 +371,46 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             gradient_norm: (sums.norms > 0).then(|| sums.norm / sums.norms as f64),
             examples: sums.examples,
             seconds: started.elapsed().as_secs_f64(),
+            train_loss_error: sums.error(),
+            closing: None,
         });
         if let Some(record) = self.history.last() {
             run.reporter.epoch_end(record, run.epochs);
         }
         let plateau = self.show_schedule(run)?;
+        let decided = self.ask_closing(run)?;
         let end = |callback: &mut dyn Callback<E>, view: &View<'_>| callback.epoch_end(view, &self.model);
         let callback = run.ask(&self.history, self.steps, end)?;
-        stop = stop.or(callback).or(plateau);
+        stop = stop.or(callback).or(plateau).or(self.close(run, decided));
         Ok(stop)
+    }
+
+    /// Shows the closing policy the epoch, and writes what it decides into the history.
+    fn ask_closing(&mut self, run: &Run<E>) -> Result<Option<ClosingRecord>, TrainError> {
+        let Some(closer) = &mut self.closing else { return Ok(None) };
+        let refused = |source| TrainError::Optimizer { epoch: run.epoch, step: self.steps, source };
+        let record = closer.look(&run.view(&self.history, self.steps), &run.good.state).map_err(refused)?;
+        if let Some(last) = self.history.epochs.last_mut() {
+            last.closing = Some(record);
+        }
+        Ok(Some(record))
+    }
+
+    /// Does what the closing policy decided: the best weights go back into the model before a cut; the end gives the reason.
+    fn close(&mut self, run: &mut Run<E>, decided: Option<ClosingRecord>) -> Option<Stopped> {
+        let (closer, record) = (self.closing.as_ref()?, decided?);
+        if let Some(line) = closer.line(&record) {
+            run.reporter.tell(&line);
+        }
+        if record.action == Action::Cut
+            && let Some((best, _)) = closer.best_before(run.epoch)
+        {
+            // The same names and shapes as when they were taken.
+            let restored = self.model.load_state(best);
+            debug_assert!(restored.is_ok());
+        }
+        let reason = || format!("the closing policy has made its {} cuts, and their epochs are over", record.cuts);
+        (record.action == Action::Stop).then(|| Stopped::Early { by: "ClosingPolicy".into(), reason: reason() })
     }
 
     /// The steps of an epoch.
@@ -354,7 +424,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             if first_epoch {
                 finite(phase, &batch)?;
             }
-            if self.schedule.is_some() {
+            if self.schedule.is_some() || self.closing.is_some() {
                 run.rate = self.rate();
                 self.optimizer.set_learning_rate(run.rate);
             }
@@ -385,6 +455,9 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             self.steps += 1;
             sums.loss += run.loss * batch.len() as f64;
             sums.examples += batch.len();
+            sums.batches[0] += run.loss;
+            sums.batches[1] += run.loss * run.loss;
+            sums.steps += 1;
             if let Some(norm) = report.gradient_norm {
                 sums.norm += norm;
                 sums.norms += 1;

@@ -1,6 +1,7 @@
 //! What a training did, epoch by epoch, as data.
 
 use crate::Monitor;
+use kniff_optim::ClosingRecord;
 use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
@@ -24,6 +25,12 @@ pub struct EpochRecord {
     pub examples: usize,
     /// How long the epoch took, with its validation.
     pub seconds: f64,
+    /// The standard error of the training loss, from the spread of the batches' losses; `None` for a single batch.
+    #[serde(default)]
+    pub train_loss_error: Option<f64>,
+    /// What the closing policy decided after the epoch, and on which evidence, where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closing: Option<ClosingRecord>,
 }
 
 /// A metric's values in one epoch; `None` where there is none, or where it is not a number.
@@ -56,7 +63,7 @@ impl EpochRecord {
 /// use kniff_trainer::{EpochRecord, History, Monitor};
 /// let epoch = |epoch, valid_loss| EpochRecord {
 ///     epoch, train_loss: 0.5, valid_loss: Some(valid_loss), metrics: vec![], learning_rate: 0.1, gradient_norm: None,
-///     examples: 100, seconds: 1.0,
+///     examples: 100, seconds: 1.0, train_loss_error: None, closing: None,
 /// };
 /// let history = History { epochs: vec![epoch(1, 0.7), epoch(2, 0.4), epoch(3, 0.6)] };
 /// assert_eq!(history.best(&Monitor::ValidLoss, false).unwrap().epoch, 2);
@@ -167,6 +174,8 @@ mod tests {
             gradient_norm: Some(2.0),
             examples: 7,
             seconds: 0.5,
+            train_loss_error: Some(0.01),
+            closing: None,
         }
     }
 

@@ -9,6 +9,7 @@ mod batches;
 mod callback;
 pub mod callbacks;
 mod checks;
+mod closing;
 mod codec;
 pub mod curvature;
 mod error;
@@ -20,11 +21,13 @@ mod metric;
 pub mod metrics;
 mod model_file;
 mod monitor;
+mod predictor;
 mod progress;
 mod range_test;
 mod re_estimate;
 mod rivals;
 mod stepper;
+mod test_time;
 mod trainer;
 
 pub use batches::{Batches, EpochOf};
@@ -33,6 +36,7 @@ pub use callbacks::{
     AveragedWeights, BestWeights, CsvLog, CurvatureLog, CurvatureWatch, EarlyStopping, JsonLinesLog, LearningRateLog,
     OnEpochEnd,
 };
+pub use closing::ClosingPolicy;
 pub use error::{Kept, Phase, TrainError};
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{FitReport, Stopped};
@@ -40,7 +44,9 @@ pub use history::{EpochRecord, History, HistoryError, MetricRecord};
 pub use metric::{Metric, Predictions};
 pub use model_file::{FileError, ModelFile};
 pub use monitor::Monitor;
+pub use predictor::Predictor;
 pub use progress::Progress;
 pub use range_test::{RangePoint, RangeReport, RangeTest};
 pub use re_estimate::re_estimate_statistics;
+pub use test_time::{Average, PlanRow, PlanTable, compare_plans, predict_views};
 pub use trainer::{Every, Trainer};

@@ -128,6 +128,8 @@ mod tests {
             gradient_norm: None,
             examples: 10,
             seconds: 1.5,
+            train_loss_error: None,
+            closing: None,
         };
         let text = "epoch  3/20  loss 0.2500  accuracy 0.9000  | validation loss 0.5000  accuracy 0.8000  | rate 1.00e-3  1.50 s";
         assert_eq!(line(&record, 20), text);

@@ -2,9 +2,12 @@
 
 use crate::callback::Callback;
 use crate::callbacks::{EarlyStopping, OnEpochEnd};
+use crate::checks::check_contract;
+use crate::closing::Closer;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::stepper::Stepper;
-use crate::{Batches, Control, History, Metric, Monitor, Progress, TrainError, View};
+use crate::{Batches, ClosingPolicy, Control, History, Metric, Monitor, Phase, Progress, TrainError, View};
+use kniff_data::Provenance;
 use kniff_nn::{Head, Layer, Loss, Model};
 use kniff_optim::{Optimizer, Rule, Schedule};
 use kniff_tensor::{Element, Indices, Rng};
@@ -83,6 +86,7 @@ pub struct Trainer<L, H: Head<E>, T = Indices, E: Element = f32> {
     pub(crate) base_rate: f64,
     pub(crate) schedule: Option<(Every, Box<dyn Schedule>)>,
     pub(crate) schedule_monitor: Option<Monitor>,
+    pub(crate) closing: Option<Closer<E>>,
     pub(crate) metrics: Vec<Box<dyn Metric<E, H::Output, T>>>,
     pub(crate) callbacks: Vec<Box<dyn Callback<E>>>,
     pub(crate) progress: Progress,
@@ -91,6 +95,8 @@ pub struct Trainer<L, H: Head<E>, T = Indices, E: Element = f32> {
     pub(crate) check_coverage: bool,
     pub(crate) history: History,
     pub(crate) steps: usize,
+    /// Of the data that were trained on last.
+    pub(crate) provenance: Option<Provenance>,
 }
 
 /// What a schedule counts.
@@ -116,6 +122,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
             optimizer: Box::new(optimizer),
             schedule: None,
             schedule_monitor: None,
+            closing: None,
             metrics: Vec::new(),
             callbacks: Vec::new(),
             progress: Progress::Auto,
@@ -124,6 +131,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
             check_coverage: true,
             history: History::default(),
             steps: 0,
+            provenance: None,
         }
     }
 
@@ -157,6 +165,13 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
     #[must_use]
     pub fn schedule_monitor(mut self, monitor: Monitor) -> Self {
         self.schedule_monitor = Some(monitor);
+        self
+    }
+
+    /// How the training is brought to its end: cuts of the rate at proven plateaus, then a stop, with the best weights.
+    #[must_use]
+    pub fn closing(mut self, policy: ClosingPolicy) -> Self {
+        self.closing = Some(Closer::new(policy));
         self
     }
 
@@ -207,6 +222,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
     /// # Errors
     /// If the data cannot be read or the targets do not fit the loss.
     pub fn evaluate(&mut self, data: &dyn Batches<E, T>) -> Result<Evaluation, TrainError> {
+        check_contract(Phase::Evaluation, self.provenance, data.provenance())?;
         let mut metrics: Vec<&mut dyn Metric<E, H::Output, T>> =
             self.metrics.iter_mut().map(|m| &mut **m as &mut dyn Metric<E, H::Output, T>).collect();
         evaluate(&self.model, &*self.loss, data, &mut metrics)
@@ -222,6 +238,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
         data: &dyn Batches<E, T>,
         metrics: &mut [&mut dyn Metric<E, H::Output, T>],
     ) -> Result<Evaluation, TrainError> {
+        check_contract(Phase::Evaluation, self.provenance, data.provenance())?;
         evaluate(&self.model, &*self.loss, data, metrics)
     }
 

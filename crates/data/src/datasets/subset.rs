@@ -1,8 +1,8 @@
 //! A part of another data set.
 
 use crate::dataset::check_indices;
-use crate::{Batch, DataError, Dataset, Targets};
-use kniff_tensor::{Element, Indices, Shape};
+use crate::{Augment, Batch, DataError, Dataset, Targets};
+use kniff_tensor::{Element, Indices, Rng, Shape};
 use std::sync::Arc;
 
 /// Some examples of a data set, in a given order; the data set itself is shared, not copied.
@@ -52,12 +52,28 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Subset<D> {
         Ok(Batch { indices: indices.to_vec(), ..self.dataset.batch(&inner)? })
     }
 
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, D::Target>, DataError> {
+        check_indices(indices, self.indices.len())?;
+        let inner: Vec<usize> = indices.iter().map(|&i| self.indices[i]).collect();
+        Ok(Batch { indices: indices.to_vec(), ..self.dataset.augmented_batch(&inner, augment, rng, first)? })
+    }
+
     fn input_shape(&self) -> Shape {
         self.dataset.input_shape()
     }
 
     fn labels(&self) -> Option<Indices> {
         self.dataset.labels().map(|labels| Targets::select(&labels, &self.indices))
+    }
+
+    fn provenance(&self) -> Option<crate::Provenance> {
+        self.dataset.provenance()
     }
 }
 

@@ -1,7 +1,7 @@
 //! One epoch's batches, one after the other, whoever makes them.
 
-use super::{Augment, Loader};
-use crate::{Batch, DataError, Dataset};
+use super::{Change, Loader};
+use crate::{Augment, Batch, DataError, Dataset};
 use crossbeam_channel::{Receiver, bounded};
 use kniff_tensor::{Element, Rng};
 use std::any::Any;
@@ -36,7 +36,8 @@ where
     batch_size: usize,
     batches: usize,
     rng: Rng,
-    augment: Option<Arc<Augment<E, D::Target>>>,
+    images: Option<Arc<Augment<E>>>,
+    augment: Option<Arc<Change<E, D::Target>>>,
 }
 
 type Made<E, T> = Result<Batch<E, T>, DataError>;
@@ -64,6 +65,7 @@ impl<E: Element, D: Dataset<E> + 'static> Epoch<D, E> {
             batch_size: size,
             batches,
             rng,
+            images: loader.images.clone(),
             augment: loader.augment.clone(),
         };
         let (workers, depth) = (loader.workers, loader.depth);
@@ -143,7 +145,10 @@ impl<D: Dataset<E>, E: Element> Plan<D, E> {
         let start = batch * self.batch_size;
         let indices = &self.order[start..(start + self.batch_size).min(self.order.len())];
         let work = || {
-            let mut made = self.dataset.batch(indices)?;
+            let mut made = match &self.images {
+                Some(images) => self.dataset.augmented_batch(indices, images, &self.rng.stream("images"), start)?,
+                None => self.dataset.batch(indices)?,
+            };
             if let Some(augment) = &self.augment {
                 augment(&mut made, &mut self.rng.keyed(batch as u64))?;
             }

@@ -75,6 +75,11 @@ impl<E: Element> MinMax<E> {
         Ok(Self { min, range, low, high, constant })
     }
 
+    /// The numbers that decide what it does.
+    pub(crate) fn parts(&self) -> [&[E]; 4] {
+        [&self.min, &self.range, std::slice::from_ref(&self.low), std::slice::from_ref(&self.high)]
+    }
+
     /// The columns that were constant in the training data.
     pub fn constant_columns(&self) -> &[usize] {
         &self.constant

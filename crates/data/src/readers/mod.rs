@@ -1,11 +1,17 @@
-//! The readers: IDX, MNIST's folder of IDX files, CSV, npy.
+//! The readers: CSV, IDX and MNIST's folder of it, npy, pictures and folders of them, CIFAR.
 
+mod cifar;
 mod csv;
 mod idx;
+mod image_folder;
 mod mnist;
 mod npy;
+mod picture;
 
+pub use cifar::{Cifar, cifar10, cifar100};
 pub use csv::{Column, CsvReader, Missing, Table};
 pub use idx::{Idx, IdxKind};
+pub use image_folder::ImageFolder;
 pub use mnist::{Mnist, mnist};
 pub use npy::{encode_npy, parse_npy, read_npy, read_npy_indices, write_npy};
+pub use picture::Picture;

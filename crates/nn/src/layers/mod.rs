@@ -1,13 +1,13 @@
 //! The layers: one file each.
 
 mod activations;
+mod adaptive_pool;
 mod alpha_dropout;
+mod avg_pool;
 mod batch_norm;
 mod channel_dropout;
 mod classic_dropout;
 mod concat;
-mod adaptive_pool;
-mod avg_pool;
 mod conv;
 mod conv_transpose;
 mod dropout;
@@ -36,15 +36,15 @@ mod upsample;
 pub use activations::{
     Elu, Gelu, HardTanh, LeakyRelu, LogSigmoid, Relu, ScaledTanh, Selu, Sigmoid, Silu, Softplus, Tanh,
 };
+pub use adaptive_pool::{
+    AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
+};
 pub use alpha_dropout::AlphaDropout;
+pub use avg_pool::{AvgPool, AvgPool1d, AvgPool2d};
 pub use batch_norm::{BatchNorm, BatchNorm1d, BatchNorm2d};
 pub use channel_dropout::{ChannelDropout, Dropout1d, Dropout2d};
 pub use classic_dropout::ClassicDropout;
 pub use concat::Concat;
-pub use adaptive_pool::{
-    AdaptiveAvgPool, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool, AdaptiveMaxPool1d, AdaptiveMaxPool2d,
-};
-pub use avg_pool::{AvgPool, AvgPool1d, AvgPool2d};
 pub use conv::{Conv, Conv1d, Conv2d};
 pub use conv_transpose::{ConvTranspose, ConvTranspose1d, ConvTranspose2d};
 pub use dropout::Dropout;

@@ -1,6 +1,8 @@
 //! What a training does, from outside: fit, stop, fail, repeat.
 
 mod callbacks;
+mod closing;
+mod contract;
 mod curvature;
 mod files;
 mod fitting;

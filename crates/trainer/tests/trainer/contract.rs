@@ -1,0 +1,78 @@
+//! What is for testing is not trained on, and what is normalised is normalised alike.
+
+use crate::networks::{clouds, network, trainer};
+use kniff_data::{Fit, Fitted, Loader, Part, Purpose, Split, Subset};
+use kniff_nn::Model;
+use kniff_tensor::{Rng, Tensor};
+use kniff_trainer::{FileError, ModelFile, Predictor, TrainError};
+
+type Data = Subset<crate::networks::Data>;
+
+fn parts(seed: u64) -> Split<Data> {
+    Split::stratified(clouds(120, 1), 0.2, 0.2, &mut Rng::new(seed)).unwrap()
+}
+
+fn load<P: Purpose, D: kniff_data::Dataset + 'static>(part: Part<P, D>) -> Loader<Part<P, D>> {
+    Loader::new(part).batch_size(16).shuffle(&Rng::new(5)).drop_last(true)
+}
+
+fn reason(result: Result<kniff_trainer::FitReport, TrainError>) -> String {
+    match result.unwrap_err() {
+        TrainError::Contract { reason, .. } => reason,
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn parts_are_used_for_what_they_are_for() {
+    let split = parts(1);
+    let why = reason(trainer().fit(&load(split.test.clone()), None));
+    assert!(why.contains("the test part is not for training"), "{why}");
+    let why = reason(trainer().fit(&load(split.train.clone()), Some(&load(split.test.clone()))));
+    assert!(why.contains("the test part is not for validation"), "{why}");
+    let why = reason(trainer().fit(&load(split.train.clone()), Some(&load(parts(2).valid))));
+    assert!(why.contains("may share examples"), "{why}");
+    let mut good = trainer().epochs(1);
+    good.fit(&load(split.train), Some(&load(split.valid))).unwrap();
+    assert!(good.evaluate(&load(split.test)).is_ok());
+    assert!(good.evaluate(&load(parts(2).test)).is_err());
+}
+
+#[test]
+fn raw_and_normalised_data_do_not_meet() {
+    let split = parts(1);
+    let fitted = Fitted::fit(&split.train, &[Fit::Standard]).unwrap();
+    let other = Fitted::fit(&split.train, &[Fit::MinMax(0.0, 1.0)]).unwrap();
+    let train = load(fitted.apply(split.train).unwrap());
+    let why = reason(trainer().fit(&train, Some(&load(split.valid.clone()))));
+    assert!(why.contains("their normaliser is none"), "{why}");
+    let why = reason(trainer().fit(&train, Some(&load(other.apply(split.valid.clone()).unwrap()))));
+    assert!(why.contains("apply the same one"), "{why}");
+    let mut good = trainer().epochs(1);
+    good.fit(&train, Some(&load(fitted.apply(split.valid).unwrap()))).unwrap();
+    assert!(matches!(good.evaluate(&load(split.test)), Err(TrainError::Contract { .. })));
+    assert!(matches!(Predictor::of(good, other), Err(TrainError::Normalizer { .. })));
+}
+
+#[test]
+fn a_predictor_takes_raw_inputs_and_survives_its_file() {
+    let split = parts(1);
+    let fitted = Fitted::fit(&split.train, &[Fit::Standard]).unwrap();
+    let mut trainer = trainer().epochs(2);
+    trainer.fit(&load(fitted.apply(split.train).unwrap()), None).unwrap();
+    let raw: Tensor = Tensor::from_slice(&[0.0, 3.0, 2.5, -2.0], [2, 2]);
+    let expected = trainer.model().predict(&fitted.transform(&raw).unwrap()).var().value().to_vec();
+    let path = std::env::temp_dir().join(format!("kniff-predictor-{}.kniff", std::process::id()));
+    let predictor = Predictor::of(trainer, fitted.clone()).unwrap();
+    predictor.save(&path).unwrap();
+    let loaded = Predictor::load(&path, Model::classifier(network(9)).unwrap()).unwrap();
+    assert_eq!(loaded.predict(&raw).unwrap().var().value().to_vec(), expected);
+    assert_eq!(loaded.normalizer(), &fitted);
+    assert!(loaded.predict(&Tensor::zeros([2, 3])).is_err());
+    assert!(loaded.inspect(&Tensor::full([1, 2], 1e6)).unwrap().is_far());
+    // A model alone is not enough.
+    ModelFile::of(loaded.model()).save(&path).unwrap();
+    let error = Predictor::load(&path, Model::classifier(network(9)).unwrap()).err().unwrap();
+    assert!(matches!(error, FileError::Metadata { .. }), "{error}");
+    std::fs::remove_file(&path).unwrap();
+}
