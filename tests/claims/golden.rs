@@ -23,10 +23,16 @@ macro_rules! families {
 families! {
     activations
     clip_average
+    conv
+    dropout
+    embedding
     init
     linear
     losses
+    norm
     optimizers
+    pool
+    recurrent
     schedules
     second_order
     tensor_ops
