@@ -9,6 +9,7 @@ mod conv;
 mod data;
 mod dropout;
 mod embedding;
+mod images;
 mod init;
 mod linear;
 mod losses;
@@ -26,7 +27,7 @@ pub fn run<E: Element>(family: &str, op: &str, case: &Check<'_, E>) -> Option<()
         "activations" => activations::run(op, case),
         "clip_average" => clip_average::run(op, case),
         "conv" => conv::run(op, case),
-        "data" => data::run(op, case),
+        "data" => data::run(op, case).or_else(|| images::run(op, case)),
         "dropout" => dropout::run(op, case),
         "embedding" => embedding::run(op, case),
         "init" => init::run(op, case),
