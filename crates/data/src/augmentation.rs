@@ -71,8 +71,11 @@ pub struct Views {
 pub struct TestStep<E: Element = f32> {
     name: String,
     size: Option<[usize; 2]>,
-    change: Arc<dyn Fn(&mut Image<'_, E>) + Send + Sync>,
+    change: Arc<Change<E>>,
 }
+
+/// What happens to an image.
+type Change<E> = dyn Fn(&mut Image<'_, E>) + Send + Sync;
 
 impl<E: Element> TestStep<E> {
     /// A change that leaves the size alone. A name that is empty says that this is the plain view.

@@ -323,7 +323,8 @@ mod tests {
     fn noted_or_made_to_happen_at_once_it_is_the_same() {
         let bytes: Vec<u8> = (0..2 * 9 * 40).map(|i| (i * 37 % 256) as u8).collect();
         for border in [Border::Constant(0.25), Border::Reflect, Border::Edge] {
-            let steps: [&dyn Fn(&mut Image<'_, f64>); 6] = [
+            type Step<'a> = &'a dyn Fn(&mut Image<'_, f64>);
+            let steps: [Step<'_>; 6] = [
                 &|i| i.window(-2, -3, 12, 45, border),
                 &|i| i.flip_horizontal(),
                 &|i| i.scale_and_shift(1, 0.5, 0.125),

@@ -24,7 +24,7 @@ pub enum Interpolation {
 
 /// Images `[n, channels, h, w]` as `[n, channels, height, width]`.
 ///
-/// Each axis by itself: out[i] = sum_j A[i, j] in[j] with the few weights that [`Interpolation`] describes, which add up to 1.
+/// Each axis by itself: `out[i] = sum_j A[i, j] in[j]` with the few weights that [`Interpolation`] describes, which add up to 1.
 /// Differs from PyTorch: places of `nearest` are computed in whole numbers and not in f32.
 ///
 /// # Errors
@@ -50,7 +50,7 @@ pub fn resize<E: Element>(
 
 /// The adjoint of [`resize`]: what a gradient with respect to the resized images means for images of `height` and `width`.
 ///
-/// in[j] = sum_i A[i, j] out[i], for each axis by itself.
+/// `in[j] = sum_i A[i, j] out[i]`, for each axis by itself.
 ///
 /// # Errors
 /// As [`resize`].

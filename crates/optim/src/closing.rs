@@ -14,9 +14,10 @@ const NAME: &str = "Closing";
 /// progress out instead of missing it for some epochs. After a cut the burden is reversed: the few epochs
 /// ([`Closing::epochs_each`]) are over unless the loss is still falling beyond chance.
 ///
-/// This is the decision alone; a trainer acts on it. On 400 made-up curves (a fall of ten to sixty epochs, then a plateau; noise of
-/// 0.5 to 8 %), it cuts before the plateau in fewer than 5 % (a test). A patience of one epoch, as fastai's `ReduceLROnPlateau`
-/// has it, cuts before it in nearly all.
+/// This is the decision alone; a trainer acts on it. A test of it draws 400 curves (a fall of ten to sixty epochs, then a plateau;
+/// noise of 0.5 to 8 %) and holds it to cutting before the plateau in fewer than 5 % of them, and within fifty epochs
+/// after it in 95 %. A patience of one epoch, as fastai's `ReduceLROnPlateau` has it, was too soon in 117 of 400 where this
+/// was in none, with falls of 2 to 8 % an epoch.
 ///
 /// NaN is never "no improvement": it is an error, or passed over with `ignore_nan`.
 ///

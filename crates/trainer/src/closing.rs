@@ -96,6 +96,9 @@ pub(crate) struct Closer<E: Element> {
     best: Option<Best<E>>,
 }
 
+/// Parameters and buffers by name.
+type State<E> = [(String, Tensor<E>)];
+
 /// The best value, its epoch and its weights.
 struct Best<E: Element> {
     value: f64,
@@ -143,7 +146,7 @@ impl<E: Element> Closer<E> {
     }
 
     /// The best weights and their epoch, unless they are those of `epoch`.
-    pub(crate) fn best_before(&self, epoch: usize) -> Option<(&[(String, Tensor<E>)], usize)> {
+    pub(crate) fn best_before(&self, epoch: usize) -> Option<(&State<E>, usize)> {
         self.best.as_ref().filter(|best| best.epoch != epoch).map(|best| (best.state.as_slice(), best.epoch))
     }
 

@@ -1,6 +1,6 @@
 //! Reference values that other systems computed, and how kniff is held against them.
 //!
-//! [`Set::read`] reads a folder, [`run`] runs every case whose operation one of the [`families`] knows, and the
+//! [`Set::read`] reads a folder, [`run()`] runs every case whose operation one of the [`families`] knows, and the
 //! [`Report`] says what came of it.
 
 pub mod case;

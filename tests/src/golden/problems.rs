@@ -65,8 +65,11 @@ impl<E: Element> Aim<E> {
     }
 }
 
+/// A function of all parameters together.
+pub type Objective<E> = Box<dyn Fn(&Var<E>) -> Var<E>>;
+
 /// The loss that an optimiser's case minimises; `None` where only gradients are given.
-pub fn objective<E: Element>(case: &Check<'_, E>) -> Option<Box<dyn Fn(&Var<E>) -> Var<E>>> {
+pub fn objective<E: Element>(case: &Check<'_, E>) -> Option<Objective<E>> {
     let half = E::from_f64(0.5);
     match case.text("problem") {
         "given_gradients" => None,

@@ -144,7 +144,9 @@ fn what_is_not_there_cannot_be_watched() {
 }
 
 /// Writes down the first parameter after every step and every epoch.
-struct Spy(Arc<Mutex<(Vec<Vec<f32>>, Vec<Vec<f32>>)>>);
+struct Spy(Arc<Mutex<Seen>>);
+
+type Seen = (Vec<Vec<f32>>, Vec<Vec<f32>>);
 
 impl Callback for Spy {
     fn batch_end(&mut self, _: &View<'_>, model: &dyn Module) -> Result<Control, TrainError> {
