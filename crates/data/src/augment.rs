@@ -90,8 +90,8 @@ impl<E: Element> Augment<E> {
     /// ```
     /// use kniff_data::Augment;
     /// use kniff_tensor::Rng;
-    /// let numbers = Augment::<f32>::new().apply_bytes(&[0, 51, 255], [1, 1, 1, 3], &Rng::new(0), 0)?;
-    /// assert_eq!(numbers.to_vec(), [0.0, 0.2, 1.0]);
+    /// let numbers = Augment::<f32>::new().apply_bytes(&[0, 255], [1, 1, 1, 2], &Rng::new(0), 0)?;
+    /// assert_eq!(numbers.to_vec(), [0.0, 1.0]);
     /// # Ok::<(), kniff_data::DataError>(())
     /// ```
     pub fn apply_bytes(

@@ -12,9 +12,9 @@ use std::sync::Arc;
 /// ```
 /// use kniff_data::{Dataset, ImageDataset};
 /// use kniff_tensor::Indices;
-/// let data = ImageDataset::new(vec![0, 255, 51, 102], [1, 1, 2], Indices::from_vec(vec![1, 0]))?;
+/// let data = ImageDataset::new(vec![0, 51, 255, 0], [1, 1, 2], Indices::from_vec(vec![1, 0]))?;
 /// let batch = Dataset::<f32>::batch(&data, &[1])?;
-/// assert_eq!(batch.inputs.to_vec(), [0.2, 0.4]);
+/// assert_eq!(batch.inputs.to_vec(), [1.0, 0.0]);
 /// # Ok::<(), kniff_data::DataError>(())
 /// ```
 #[derive(Clone, Debug)]
