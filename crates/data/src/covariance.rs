@@ -4,8 +4,7 @@ use crate::DataError;
 use crate::moments::{Sums, check_columns, not_finite};
 use kniff_tensor::kernels::gemm::{MatMut, MatRef, gemm};
 use kniff_tensor::simd::{Isa, Kernel, dispatch};
-use kniff_tensor::{Element, Tensor};
-use rayon::prelude::*;
+use kniff_tensor::{Element, Tensor, parallel};
 
 /// Rows that are centred and multiplied together: few enough to stay in the cache, many enough to feed the matrix product.
 const ROWS: usize = 2048;
@@ -78,7 +77,7 @@ impl Covariance {
             left,
         };
         let centred = &*centred;
-        self.m2.par_chunks_mut(STRIP * columns).enumerate().for_each(|(strip, into)| {
+        parallel::chunks(&mut self.m2, STRIP * columns, |strip, into| {
             let start = strip * STRIP;
             let (height, width) = (into.len() / columns, columns - start);
             let mut product = Tensor::<E>::scratch([height * width]);
@@ -169,17 +168,14 @@ fn mean_of<E: Element>(block: &[E], columns: usize) -> Vec<E> {
 /// Writes the block less `at` to `centred`, and gives the column means of that, summed in pieces of fixed size.
 fn centre<E: Element>(block: &[E], at: &[E], centred: &mut [E]) -> Vec<f64> {
     let columns = at.len();
-    let sums: Vec<Vec<f64>> = centred
-        .par_chunks_mut(SUM_ROWS * columns)
-        .zip(block.par_chunks(SUM_ROWS * columns))
-        .map(|(centred, block)| {
-            let mut sums = vec![0.0; columns];
-            dispatch(Centre { block, at, centred, sums: &mut sums });
-            sums
-        })
-        .collect();
+    let size = SUM_ROWS * columns;
+    let mut sums = vec![0.0; block.len().div_ceil(size) * columns];
+    parallel::chunks2((centred, size), (&mut sums, columns), |i, centred, sums| {
+        let block = &block[i * size..i * size + centred.len()];
+        dispatch(Centre { block, at, centred, sums });
+    });
     let n = (block.len() / columns) as f64;
-    (0..columns).map(|c| sums.iter().map(|s| s[c]).sum::<f64>() / n).collect()
+    (0..columns).map(|c| sums.chunks_exact(columns).map(|s| s[c]).sum::<f64>() / n).collect()
 }
 
 struct Centre<'a, E> {

@@ -28,6 +28,8 @@ pub fn tasks(tasks: usize, f: impl Fn(usize) + Sync) {
     let own = OWN.with(|own| own.borrow().clone());
     match own {
         Some(crew) => crew.run(tasks, &f),
+        // A worker of another pool has its share of the cores already.
+        None if rayon::current_thread_index().is_some() => (0..tasks).for_each(f),
         None => ALL.get_or_init(|| Crew::new(threads)).run(tasks, &f),
     }
 }
