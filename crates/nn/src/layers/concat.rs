@@ -11,11 +11,11 @@ use kniff_tensor::{Element, Rng, Shape};
 ///
 /// ```
 /// use kniff_autograd::Var;
-/// use kniff_nn::{Layer, layers::{Concat, Relu, Tanh}};
+/// use kniff_nn::{Layer, layers::{Concat, Relu, Sigmoid}};
 /// use kniff_tensor::Tensor;
-/// let both: Concat<f64> = Concat::new().with(Relu).with(Tanh);
-/// let y = both.forward(&Var::constant(Tensor::from_slice(&[2.0, 0.0], [2, 1])));
-/// assert_eq!(y.value().to_vec(), [2.0, 2.0_f64.tanh(), 0.0, 0.0]);
+/// let both: Concat<f64> = Concat::new().with(Relu).with(Sigmoid);
+/// let y = both.forward(&Var::constant(Tensor::from_slice(&[0.0], [1, 1])));
+/// assert_eq!(y.value().to_vec(), [0.0, 0.5]);
 /// ```
 #[derive(Default)]
 pub struct Concat<E: Element = f32> {
