@@ -109,6 +109,11 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     }
 }
 
+/// Whether [`dispatch`] picks AVX-512 here.
+pub(crate) fn is_avx512() -> bool {
+    isa_name() == Avx512::NAME
+}
+
 /// The name of the instruction set that [`dispatch`] picks here.
 pub fn isa_name() -> &'static str {
     match level() {

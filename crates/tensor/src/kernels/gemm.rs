@@ -1,8 +1,12 @@
 //! The matrix product, behind one function: how it is cut for the threads and which engine computes the pieces.
 
+mod engine;
+
 use super::gemv;
 use crate::buffer::Buffer;
 use crate::{Element, parallel};
+use engine::Engine;
+pub(super) use engine::Product;
 use std::marker::PhantomData;
 
 /// A matrix inside a slice: element (i, j) is `data[i * row_stride + j * col_stride]`.
@@ -166,6 +170,7 @@ fn in_pieces<E: Element>(
     let (block_m, block_n) = cut(m, n, k);
     let (down, across) = (m.div_ceil(block_m), n.div_ceil(block_n));
     let target = Target { at: c.data.as_mut_ptr(), row_stride: c.row_stride };
+    let engine = Engine::here();
     let piece = |i: usize| {
         let (r, s) = (i / across * block_m, i % across * block_n);
         let (rows, cols) = (block_m.min(m - r), block_n.min(n - s));
@@ -173,7 +178,7 @@ fn in_pieces<E: Element>(
         // (r, s) with `rows` and `cols` is inside c, and no two values of `i` share an element.
         unsafe {
             let block = target.offset(r, s);
-            engine(a.block((r, rows), (0, k)), b.block((0, k), (s, cols)), beta, block);
+            engine.multiply(a.block((r, rows), (0, k)), b.block((0, k), (s, cols)), beta, block);
             f(Block { start: block, rows, cols, first_col: s, life: PhantomData });
         }
     };
@@ -280,39 +285,6 @@ impl<'a, E: Copy> Block<'a, E> {
     }
 }
 
-/// One piece on one thread.
-///
-/// # Safety
-/// A block of `a.rows` x `b.cols` starts at `c`, and nothing else reads or writes it meanwhile.
-unsafe fn engine<E: Element>(a: MatRef<'_, E>, b: MatRef<'_, E>, beta: E, c: Target<E>) {
-    let (m, n, k) = (a.rows, b.cols, a.cols);
-    // SAFETY: `MatRef::new` checked that the operands are inside their slices, the caller promises the same of c; the
-    // crate supports f32 and f64, which is all that `Element` is.
-    unsafe {
-        gemm::gemm(
-            m,
-            n,
-            k,
-            c.at,
-            1,
-            c.row_stride as isize,
-            beta != E::ZERO,
-            a.data.as_ptr(),
-            a.col_stride as isize,
-            a.row_stride as isize,
-            b.data.as_ptr(),
-            b.col_stride as isize,
-            b.row_stride as isize,
-            beta,
-            E::ONE,
-            false,
-            false,
-            false,
-            gemm::Parallelism::None,
-        );
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -355,7 +327,16 @@ mod tests {
             let b = MatRef::new(&b, (k, n), sb);
             gemm(a, b, E::from_f64(beta), MatMut::row_major(&mut got, m, n));
             reference(MatRef::new(&a64, (m, k), sa), MatRef::new(&b64, (k, n), sb), beta, &mut expected);
-            for (g, e) in got.iter().zip(&expected) {
+            let mut portable = c.clone();
+            if beta == 0.0 {
+                portable.fill(E::NAN);
+            }
+            // SAFETY: `portable` holds m x n elements in rows of n, and is used by no one else.
+            unsafe {
+                let out = Target { at: portable.as_mut_ptr(), row_stride: n };
+                Engine::Portable.multiply(a, b, E::from_f64(beta), out);
+            }
+            for (g, e) in got.iter().chain(&portable).zip(expected.iter().cycle()) {
                 let error = (g.to_f64() - e).abs() / (k as f64).sqrt().max(1.0);
                 assert!(error <= tolerance, "{m}x{n}x{k} {ta} {tb} {beta}: {g} instead of {e}");
             }

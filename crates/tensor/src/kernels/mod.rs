@@ -21,7 +21,7 @@ pub mod softmax_ce;
 pub mod strided;
 
 /// What the kernels need to know about an element type; implemented for `f32` and `f64` only.
-pub trait Kernels: math::Math {}
+pub trait Kernels: math::Math + gemm::Product {}
 impl Kernels for f32 {}
 impl Kernels for f64 {}
 
