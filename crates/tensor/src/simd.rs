@@ -109,9 +109,9 @@ pub fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     }
 }
 
-/// Whether [`dispatch`] picks AVX-512 here.
-pub(crate) fn is_avx512() -> bool {
-    isa_name() == Avx512::NAME
+/// Whether [`dispatch`] has nothing here but what the compile target guarantees.
+pub(crate) fn is_baseline() -> bool {
+    level() == Level::Baseline
 }
 
 /// The name of the instruction set that [`dispatch`] picks here.

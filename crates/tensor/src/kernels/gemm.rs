@@ -167,10 +167,10 @@ fn in_pieces<E: Element>(
     f: impl Fn(Block<'_, E>) + Sync,
 ) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
-    let (block_m, block_n) = cut(m, n, k);
+    let engine = Engine::here();
+    let (block_m, block_n) = cut(m, n, k, engine.narrowest());
     let (down, across) = (m.div_ceil(block_m), n.div_ceil(block_n));
     let target = Target { at: c.data.as_mut_ptr(), row_stride: c.row_stride };
-    let engine = Engine::here();
     let piece = |i: usize| {
         let (r, s) = (i / across * block_m, i % across * block_n);
         let (rows, cols) = (block_m.min(m - r), block_n.min(n - s));
@@ -193,14 +193,13 @@ fn in_pieces<E: Element>(
 const PIECE_WORK: usize = 1 << 19;
 /// More pieces than this would repeat too much of the engine's packing.
 const MOST_PIECES: usize = 32;
-/// The engine is as fast on columns this narrow as on wider ones, but not on fewer rows than `LOWEST`.
-const NARROWEST: usize = 64;
+/// The engines are slower on fewer rows.
 const LOWEST: usize = 128;
 
-/// How long and how wide the pieces are that the output is cut into; a function of the sizes alone.
-fn cut(m: usize, n: usize, k: usize) -> (usize, usize) {
+/// How long and how wide the pieces are that the output is cut into; a function of the sizes and the engine alone.
+fn cut(m: usize, n: usize, k: usize, narrowest: usize) -> (usize, usize) {
     let pieces = (m * n * k / PIECE_WORK).clamp(1, MOST_PIECES);
-    let across = pieces.min(n / NARROWEST).max(1);
+    let across = pieces.min(n / narrowest).max(1);
     let down = (pieces / across).min(m / LOWEST).max(1);
     let even = |n: usize, parts: usize| if parts == 1 { n } else { n.div_ceil(parts).next_multiple_of(16) };
     (even(m, down), even(n, across))
