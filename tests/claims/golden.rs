@@ -24,6 +24,7 @@ families! {
     activations
     clip_average
     conv
+    data
     dropout
     embedding
     init

@@ -69,7 +69,8 @@ fn adaptive_rules_leave_the_saddle() {
     // The first step along each axis has the size of the rate, however small the gradient: 0.02 instead of 4e-7.
     let rate = 0.02;
     let ends = [
-        ("AdaGrad", walk(AdaGrad::default(), rate, RIDGE, 200, saddle)[200]),
+        // Its steps only ever get shorter, so that it is on its way for longer.
+        ("AdaGrad", walk(AdaGrad::default(), rate, RIDGE, 400, saddle)[400]),
         ("RMSProp", walk(RmsProp::default(), rate, RIDGE, 200, saddle)[200]),
         ("Adam", walk(Adam::default(), rate, RIDGE, 200, saddle)[200]),
         ("AdamW", walk(AdamW::default(), rate, RIDGE, 200, saddle)[200]),
@@ -79,7 +80,7 @@ fn adaptive_rules_leave_the_saddle() {
         ("Rprop", walk(Rprop::default(), rate, RIDGE, 200, saddle)[200]),
     ];
     for (name, [x, y]) in ends {
-        assert!(x * x - y * y < -0.3, "{name} is still at ({x}, {y})");
+        assert!(x * x - y * y < -0.5, "{name} is still at ({x}, {y})");
     }
 }
 

@@ -3,8 +3,9 @@
 use kniff_autograd::Var;
 use kniff_init::HeNormal;
 use kniff_nn::layers::{
-    BatchNorm1d, Dropout, Elu, Gelu, HardTanh, LeakyRelu, Linear, Maxout, Prelu, Relu, ScaledTanh, Selu, Sequential,
-    Sigmoid, Silu, Softplus, Tanh,
+    AdaptiveAvgPool2d, AvgPool2d, BatchNorm1d, BatchNorm2d, Conv2d, ConvTranspose2d, Dropout, Dropout2d, Elu, Flatten,
+    Gelu, GroupNorm, HardTanh, LeakyRelu, Linear, MaxPool2d, Maxout, Prelu, Relu, Residual, ScaledTanh, Selu,
+    Sequential, Sigmoid, Silu, Softplus, Tanh,
 };
 use kniff_nn::losses::CrossEntropy;
 use kniff_nn::{ClassHead, Head, Layer, Loss, ModuleExt, measure_memory, memory_plan, memory_plan_with_loss};
@@ -75,6 +76,58 @@ fn what_is_foretold_is_what_is_measured_for_every_layer() {
             assert!(plan.rows.iter().any(|row| row.path == "inner.out" && row.layer == "Linear"));
         }
     }
+}
+
+fn conv(inputs: usize, outputs: usize) -> Conv2d {
+    Conv2d::new(inputs, outputs, 3, HeNormal, &mut Rng::new(2)).with_padding(1)
+}
+
+/// Pictures of 3 x 12 x 12 -> 8 channels -> `inner` -> 8 channels -> average -> 5 classes.
+fn picture_net(inner: impl Layer + 'static) -> Sequential {
+    Sequential::new()
+        .with(conv(3, 8))
+        .named("inner", inner)
+        .with(conv(8, 8))
+        .with(AdaptiveAvgPool2d::new(1))
+        .with(Flatten)
+        .with(linear(8, 5))
+}
+
+#[test]
+fn what_is_foretold_is_what_is_measured_for_layers_on_pictures() {
+    let block = || Sequential::new().with(conv(8, 8)).with(BatchNorm2d::new(8)).with(Relu).with(conv(8, 8));
+    let nets = [
+        picture_net(Relu),
+        picture_net(BatchNorm2d::new(8)),
+        picture_net(GroupNorm::new(2, 8)),
+        picture_net(MaxPool2d::new(2)),
+        picture_net(AvgPool2d::new(3)),
+        picture_net(Dropout2d::new(0.3)),
+        picture_net(ConvTranspose2d::new(8, 8, 2, HeNormal, &mut Rng::new(5)).with_stride(2)),
+        picture_net(Residual::new(block())),
+        picture_net(Residual::new(block()).with_shortcut(Sequential::new().with(conv(8, 8)).with(Elu::default()))),
+    ];
+    for (inner, mut net) in nets.into_iter().enumerate() {
+        for batch in [2, 5, 16] {
+            let plan = memory_plan_with_loss(&mut net, [3, 12, 12], batch, cross_entropy).unwrap();
+            let x = Tensor::randn([batch, 3, 12, 12], &mut Rng::new(3));
+            assert_eq!(plan, measure_memory(&mut net, &x, &mut Rng::new(4), cross_entropy), "network {inner}, batch {batch}");
+        }
+    }
+}
+
+#[test]
+fn a_residual_block_is_counted_layer_by_layer_and_adds_nothing_by_itself() {
+    let body = Sequential::new().with(conv(8, 8)).with(Relu).with(conv(8, 8)).with(Relu);
+    let mut net = picture_net(Residual::new(body));
+    let layers = memory_plan(&mut net, [3, 12, 12], 10).unwrap().layers();
+    let of = |path: &str| layers.iter().filter(|l| l.0 == path).map(|l| l.2).sum::<usize>();
+    let map = 10 * 8 * 12 * 12 * 4;
+    // A convolution keeps its input: the second one what the ReLU before it gives, which keeps nothing more. The last
+    // ReLU's output is kept by no layer, only by itself: a sum needs none of its terms.
+    assert_eq!((of("inner.body.0"), of("inner.body.1"), of("inner.body.2"), of("inner.body.3")), (map, 0, map, map));
+    assert_eq!(of("inner"), 0);
+    assert_eq!(of("2"), map);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Branches side by side, joined along the channels.
 
-use crate::layer::{ShapeError, SummaryRow};
+use crate::layer::{Seen, ShapeError, SummaryRow};
 use crate::{Layer, Module, Path, Visitor, VisitorMut};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape};
@@ -65,6 +65,16 @@ impl<E: Element> Layer<E> for Concat<E> {
 
     fn forward_estimating(&mut self, x: &Var<E>, first: bool) -> Var<E> {
         Self::join(&self.branches.iter_mut().map(|b| b.forward_estimating(x, first)).collect::<Vec<_>>())
+    }
+
+    fn forward_train_shown(&mut self, path: &mut Path, x: &Var<E>, rng: &mut Rng, seen: &mut Seen<'_, E>) -> Var<E> {
+        let mut outputs = Vec::with_capacity(self.branches.len());
+        for (i, branch) in self.branches.iter_mut().enumerate() {
+            outputs.push(path.enter(&i.to_string(), |path| branch.forward_train_shown(path, x, rng, seen)));
+        }
+        let y = Self::join(&outputs);
+        seen(path, Layer::<E>::name(self), &y);
+        y
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {

@@ -1,6 +1,6 @@
 //! A block whose input is added to its output.
 
-use crate::layer::{ShapeError, SummaryRow};
+use crate::layer::{Seen, ShapeError, SummaryRow};
 use crate::{Layer, Module, Path, Visitor, VisitorMut};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape};
@@ -102,6 +102,17 @@ impl<E: Element> Layer<E> for Residual<E> {
         let advice = if self.shortcut.is_some() { "make them equal" } else { "bring it there with a shortcut" };
         let reason = format!("its body gives {body}, to which {shortcut} cannot be added; {advice}");
         Err(ShapeError::new(self.name(), input, reason).at(path))
+    }
+
+    fn forward_train_shown(&mut self, path: &mut Path, x: &Var<E>, rng: &mut Rng, seen: &mut Seen<'_, E>) -> Var<E> {
+        let body = path.enter("body", |path| self.body.forward_train_shown(path, x, rng, seen));
+        let shortcut = match &mut self.shortcut {
+            Some(layer) => path.enter("shortcut", |path| layer.forward_train_shown(path, x, rng, seen)),
+            None => x.clone(),
+        };
+        let y = Self::join(&body, &shortcut);
+        seen(path, self.name(), &y);
+        y
     }
 
     fn smallest_training_batch(&self, input: &[usize]) -> usize {
