@@ -46,6 +46,11 @@ pub trait Augmentation<E: Element = f32>: Send + Sync {
     /// Changes one image; what is random about it is drawn from `rng`, which belongs to this step of this example.
     fn apply(&self, image: &mut Image<'_, E>, rng: &mut Rng);
 
+    /// Whether this step is a normalisation that was fitted: such a one happens once.
+    fn normalizes(&self) -> bool {
+        false
+    }
+
     /// What stands for this step at test time, the plainest first; every other one is a further view of the same image.
     ///
     /// Empty (the default) leaves the step out. `shape` is that of the images which come to it, `rng` is for what has to be drawn once.

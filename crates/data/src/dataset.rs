@@ -88,7 +88,8 @@ pub trait Dataset<E: Element = f32>: Send + Sync {
 
     /// [`Dataset::batch`] with every image changed by `augment`; the first of the indices has place `first` in the epoch of `rng`.
     ///
-    /// A data set that holds bytes overrides this, so that they become numbers and are changed in one pass.
+    /// A data set that holds bytes overrides this, so that they become numbers and are changed in one pass; one that normalises
+    /// another's inputs, so that the images are changed before.
     ///
     /// # Errors
     /// As [`Dataset::batch`], and if the examples are no images or do not fit a step.
@@ -102,6 +103,13 @@ pub trait Dataset<E: Element = f32>: Send + Sync {
         let mut batch = self.batch(indices)?;
         batch.inputs = augment.apply_from(&batch.inputs, rng, first)?;
         Ok(batch)
+    }
+
+    /// The shape of one input of [`Dataset::augmented_batch`]; where the images do not fit a step, that without.
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        let shape = self.input_shape();
+        let image = <[usize; 3]>::try_from(&shape[..]).ok();
+        image.and_then(|image| augment.output_shape(image).ok()).map_or(shape, Shape::from)
     }
 
     /// All examples as one batch.
@@ -140,6 +148,9 @@ impl<E: Element, D: Dataset<E> + ?Sized> Dataset<E> for Arc<D> {
     ) -> Result<Batch<E, Self::Target>, DataError> {
         (**self).augmented_batch(indices, augment, rng, first)
     }
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        (**self).augmented_shape(augment)
+    }
     fn all(&self) -> Result<Batch<E, Self::Target>, DataError> {
         (**self).all()
     }
@@ -171,6 +182,9 @@ impl<E: Element, D: Dataset<E> + ?Sized> Dataset<E> for &D {
         first: usize,
     ) -> Result<Batch<E, Self::Target>, DataError> {
         (**self).augmented_batch(indices, augment, rng, first)
+    }
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        (**self).augmented_shape(augment)
     }
     fn all(&self) -> Result<Batch<E, Self::Target>, DataError> {
         (**self).all()

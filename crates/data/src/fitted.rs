@@ -3,10 +3,10 @@
 use crate::far_off::{self, FarOff};
 use crate::part::{Part, Purpose, Train};
 use crate::{
-    Batch, DataError, Dataset, Fingerprint, MinMax, Moments, Normalizer, PcaOptions, PcaWhitening, PerChannel,
+    Augment, Batch, DataError, Dataset, Fingerprint, MinMax, Moments, Normalizer, PcaOptions, PcaWhitening, PerChannel,
     Pipeline, Standardizer, Step, ZcaWhitening,
 };
-use kniff_tensor::{Element, Indices, Shape, Tensor};
+use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
@@ -279,7 +279,7 @@ impl<E: Element> TryFrom<Stored<E>> for Fitted<E> {
     }
 }
 
-/// A data set whose inputs are normalised as they are asked for.
+/// A data set whose inputs are normalised as they are asked for; images are augmented before, while colours are still colours.
 #[derive(Clone, Debug)]
 pub struct Normalized<D, E: Element = f32> {
     data: D,
@@ -304,6 +304,29 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Normalized<D, E> {
         let batch = self.data.batch(indices)?;
         Ok(Batch { inputs: self.pipeline.transform(&batch.inputs)?, ..batch })
     }
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, Self::Target>, DataError> {
+        if let Some(step) = augment.steps().iter().find(|step| step.normalizes()) {
+            return Err(DataError::Contract {
+                expected: "an augmentation of raw images, which are normalised after it".into(),
+                found: format!(
+                    "one with the step `{}`, for inputs that a fitted normaliser is applied to",
+                    step.name()
+                ),
+                mend: "leave that step out",
+            });
+        }
+        let batch = self.data.augmented_batch(indices, augment, rng, first)?;
+        Ok(Batch { inputs: self.pipeline.transform(&batch.inputs)?, ..batch })
+    }
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        self.pipeline.output_shape(&self.data.augmented_shape(augment)).unwrap_or(self.shape)
+    }
     fn input_shape(&self) -> Shape {
         self.shape
     }
@@ -315,7 +338,7 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Normalized<D, E> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Split, TensorDataset, breast_cancer, digits};
+    use crate::{ImageDataset, Loader, PadCrop, RandomCrop, Split, TensorDataset, breast_cancer, digits};
     use kniff_tensor::Rng;
 
     #[test]
@@ -372,6 +395,28 @@ mod tests {
         let nan = fitted.inspect(&Tensor::full([2, 30], f32::NAN)).unwrap();
         assert_eq!(nan.features[5].not_finite, 2);
         assert!(nan.is_far() && fitted.inspect(&Tensor::zeros([2, 29])).is_err());
+    }
+
+    #[test]
+    fn images_are_augmented_before_they_are_normalised_and_normalised_once() {
+        let labels = Indices::from_vec((0..12).map(|i| i % 2).collect());
+        let bytes = (0..12 * 3 * 36).map(|i| (i * 89 % 251) as u8).collect();
+        let images = ImageDataset::new(bytes, [3, 6, 6], labels).unwrap();
+        let split = Split::random::<f64>(images, 0.0, 0.5, &mut Rng::new(0)).unwrap();
+        let fitted = Fitted::<f64>::fit(&split.train, &[Fit::PerChannel]).unwrap();
+        let rng = Rng::new(5);
+        // The frame that is padded is black, not the mean.
+        let augment = Augment::new().then(PadCrop::new(2).unwrap()).then(RandomCrop::new(4, 5));
+        let raw = split.train.augmented_batch(&[1, 0], &augment, &rng, 7).unwrap().inputs;
+        assert!(raw.to_vec().contains(&0.0));
+        let train = fitted.apply(split.train).unwrap();
+        let batch = train.augmented_batch(&[1, 0], &augment, &rng, 7).unwrap().inputs;
+        assert_eq!(batch, fitted.pipeline().transform(&raw).unwrap());
+        let loader = Loader::new(train.clone()).augment_images(augment.clone());
+        assert_eq!(loader.input_shape(), [3, 4, 5]);
+        let Step::PerChannel(step) = fitted.pipeline().steps()[0].clone() else { panic!("one step by channel") };
+        let error = train.augmented_batch(&[0], &augment.then(step), &rng, 0).unwrap_err().to_string();
+        assert!(error.contains("`normalize`"), "{error}");
     }
 
     #[test]

@@ -141,10 +141,9 @@ impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
 
     /// The shape of one input as the batches have it: that of the data set, after [`Loader::augment_images`].
     pub fn input_shape(&self) -> Shape {
-        let shape = self.dataset.input_shape();
-        let images = self.images.as_ref().zip(<[usize; 3]>::try_from(&shape[..]).ok());
+        let plain = || self.dataset.input_shape();
         // Images that do not fit are an error of the first batch.
-        images.and_then(|(augment, shape)| augment.output_shape(shape).ok()).map_or(shape, Shape::from)
+        self.images.as_ref().map_or_else(plain, |augment| self.dataset.augmented_shape(augment))
     }
 
     /// How many batches an epoch has.

@@ -1,6 +1,6 @@
 //! The parts of a split as types, so that what is for testing cannot be trained on by mistake.
 
-use crate::{Batch, DataError, Dataset, Fingerprint, Subset, TensorDataset, split_indices, stratified_split};
+use crate::{Augment, Batch, DataError, Dataset, Fingerprint, Subset, TensorDataset, split_indices, stratified_split};
 use kniff_tensor::{Element, Indices, Rng, Shape};
 use std::fmt;
 use std::marker::PhantomData;
@@ -115,6 +115,8 @@ impl<P, D> Part<P, D> {
 
     /// The same part with its examples copied into memory, so that nothing is computed again in every epoch.
     ///
+    /// Of a normalised part the raw inputs are gone then: images that are to be augmented before they are normalised stay out of this.
+    ///
     /// # Errors
     /// What the data set says.
     pub fn in_memory<E: Element>(&self) -> Result<Part<P, TensorDataset<E, D::Target>>, DataError>
@@ -134,6 +136,18 @@ impl<E: Element, P: Purpose, D: Dataset<E>> Dataset<E> for Part<P, D> {
     }
     fn batch(&self, indices: &[usize]) -> Result<Batch<E, Self::Target>, DataError> {
         self.data.batch(indices)
+    }
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, Self::Target>, DataError> {
+        self.data.augmented_batch(indices, augment, rng, first)
+    }
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        self.data.augmented_shape(augment)
     }
     fn input_shape(&self) -> Shape {
         self.data.input_shape()

@@ -4,7 +4,7 @@ use clap::Parser;
 use kniff::optim::Nesterov;
 use kniff::prelude::*;
 use kniff::tensor::parallel::with_threads;
-use kniff::trainer::{Average, ClosingPolicy, compare_plans};
+use kniff::trainer::{Average, ClosingPolicy, Predictor, compare_plans};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -77,28 +77,30 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
     // A tenth of every class decides when the rate is cut and which views are worth their time; the test part decides nothing.
     let (train, valid) = stratified_split(all.targets(), 0.1, &mut rng.stream("split"))?;
-    let (train, valid) = (all.select(&train)?, all.select(&valid)?);
-    let shape: Vec<usize> = Dataset::<f32>::input_shape(&train).to_vec();
+    let names: Vec<String> = all.classes().to_vec();
+    let split = Split::given::<f32>(all.select(&train)?, all.select(&valid)?, test)?;
+    let shape: Vec<usize> = Dataset::<f32>::input_shape(&split.train).to_vec();
     let &[channels, height, width] = &shape[..] else {
         return Err(format!("pictures of shape {shape:?} are not [channels, height, width]").into());
     };
 
     // Everything that is fitted is fitted on the training part.
-    let normalize = PerChannel::<f32>::fit_dataset(&train)?;
+    let normalizer = Fitted::<f32>::fit(&split.train, &[Fit::PerChannel])?.names(&["red", "green", "blue"])?;
     let augment = Augment::<f32>::new()
         .then(PadCrop::new(4)?)
         .then(HorizontalFlip::new(0.5)?)
-        .then(ColorPca::fit_dataset::<f32, _>(&train)?)
-        .then(normalize.clone());
+        .then(ColorPca::fit_dataset::<f32, _>(&split.train)?);
     let plans = TestTimePlan::growing(&augment, [channels, height, width], 2, &rng)?;
-    let plain = Augment::<f32>::new().then(normalize.clone());
+    // Augmented first, then normalised: the colours of the steps are those of the pictures.
+    let (train, valid, test) =
+        (normalizer.apply(split.train)?, normalizer.apply(split.valid)?, normalizer.apply(split.test)?);
 
     let network = network(channels, classes, options, &mut rng.stream("init"));
     eprintln!("{}", summary(&network, [channels, height, width])?);
 
     let train = Loader::new(train).batch_size(128).shuffle(&rng).drop_last(true).prefetch(1, 4);
     let train = train.augment_images(augment);
-    let valid_loader = Loader::new(valid.clone()).batch_size(250).augment_images(plain.clone());
+    let valid_loader = Loader::new(valid.clone()).batch_size(250);
     let optimizer = Optimizer::new(Nesterov::default(), 0.1).weight_decay(5e-4);
     let mut trainer = Trainer::new(Model::classifier(network)?, CrossEntropy::new(), optimizer)
         .epochs(options.epochs)
@@ -117,8 +119,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 
     std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let model = options.out.join("model.kniff");
-    let file = ModelFile::of(trainer.model()).with("normalizer", &normalize)?;
-    file.with("classes", test.classes())?.save(&model)?;
+    Predictor::of(trainer, normalizer)?.to_file()?.with("classes", &names)?.save(&model)?;
     for (name, text) in [("history.csv", report.history.to_csv()), ("history.json", report.history.to_json())] {
         let path = options.out.join(name);
         std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;

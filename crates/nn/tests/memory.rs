@@ -111,7 +111,11 @@ fn what_is_foretold_is_what_is_measured_for_layers_on_pictures() {
         for batch in [2, 5, 16] {
             let plan = memory_plan_with_loss(&mut net, [3, 12, 12], batch, cross_entropy).unwrap();
             let x = Tensor::randn([batch, 3, 12, 12], &mut Rng::new(3));
-            assert_eq!(plan, measure_memory(&mut net, &x, &mut Rng::new(4), cross_entropy), "network {inner}, batch {batch}");
+            assert_eq!(
+                plan,
+                measure_memory(&mut net, &x, &mut Rng::new(4), cross_entropy),
+                "network {inner}, batch {batch}"
+            );
         }
     }
 }

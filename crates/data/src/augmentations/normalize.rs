@@ -30,6 +30,10 @@ impl<E: Element> Augmentation<E> for PerChannel<E> {
         }
     }
 
+    fn normalizes(&self) -> bool {
+        true
+    }
+
     fn at_test(&self, _: [usize; 3], _: &Views, _: &mut Rng) -> Vec<TestStep<E>> {
         let this = self.clone();
         vec![TestStep::new("", move |image| this.apply(image, &mut Rng::new(0)))]

@@ -1,6 +1,6 @@
 //! A data set whose class labels are probabilities, so that they can be mixed.
 
-use crate::{Augment, Batch, DataError, Dataset};
+use crate::{Augment, Batch, DataError, Dataset, Provenance};
 use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 
 /// The examples of a data set with the target `[.., 0, 1, 0, ..]` in place of a class label.
@@ -64,8 +64,16 @@ impl<E: Element, D: Dataset<E, Target = Indices>> Dataset<E> for SoftLabels<D> {
         self.soften(self.dataset.augmented_batch(indices, augment, rng, first)?)
     }
 
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        self.dataset.augmented_shape(augment)
+    }
+
     fn input_shape(&self) -> Shape {
         self.dataset.input_shape()
+    }
+
+    fn provenance(&self) -> Option<Provenance> {
+        self.dataset.provenance()
     }
 
     fn labels(&self) -> Option<Indices> {

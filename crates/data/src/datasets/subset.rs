@@ -1,7 +1,7 @@
 //! A part of another data set.
 
 use crate::dataset::check_indices;
-use crate::{Augment, Batch, DataError, Dataset, Targets};
+use crate::{Augment, Batch, DataError, Dataset, Provenance, Targets};
 use kniff_tensor::{Element, Indices, Rng, Shape};
 use std::sync::Arc;
 
@@ -64,16 +64,20 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Subset<D> {
         Ok(Batch { indices: indices.to_vec(), ..self.dataset.augmented_batch(&inner, augment, rng, first)? })
     }
 
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        self.dataset.augmented_shape(augment)
+    }
+
     fn input_shape(&self) -> Shape {
         self.dataset.input_shape()
     }
 
-    fn labels(&self) -> Option<Indices> {
-        self.dataset.labels().map(|labels| Targets::select(&labels, &self.indices))
+    fn provenance(&self) -> Option<Provenance> {
+        self.dataset.provenance()
     }
 
-    fn provenance(&self) -> Option<crate::Provenance> {
-        self.dataset.provenance()
+    fn labels(&self) -> Option<Indices> {
+        self.dataset.labels().map(|labels| Targets::select(&labels, &self.indices))
     }
 }
 
