@@ -14,10 +14,10 @@ struct Options {
     #[arg(long, default_value = "out/learning_rate")]
     out: PathBuf,
     /// How many steps of gradient descent.
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 2000)]
     steps: usize,
     /// The rate, as a part of the bound 2 / lambda at the start.
-    #[arg(long, default_value_t = 0.4)]
+    #[arg(long, default_value_t = 1.2)]
     part: f64,
     /// What the weights start from.
     #[arg(long, default_value_t = 0)]
@@ -78,7 +78,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let edge = 2.0 / rate;
     let line = vec![[0.0, edge], [options.steps as f64, edge]];
     let watched = picture(
-        "Gradient descent at a fixed rate: the largest curvature rises to 2 / rate, and training goes on",
+        "Gradient descent at a fixed rate: the largest curvature rises to 2 / rate and stays there; training goes on",
         &[("largest curvature", "#d62728", sharpness), ("2 / rate", "#000000", line), ("loss", "#1f77b4", losses)],
         false,
     );
