@@ -1,8 +1,8 @@
 //! Whole models: a user's own struct, second derivatives through batch norm, states, shapes and heads.
 
 use kniff_autograd::{Var, grad, hvp};
-use kniff_init::{GlorotNormal, HeNormal};
-use kniff_nn::layers::{BatchNorm1d, Dropout, Flatten, Linear, Relu, Sequential, Sigmoid, Tanh};
+use kniff_init::{GlorotNormal, GlorotUniform, HeNormal};
+use kniff_nn::layers::{BatchNorm1d, Dropout, Flatten, LastStep, Linear, Relu, Rnn, Sequential, Sigmoid, Tanh};
 use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy};
 use kniff_nn::{Layer, Logits, Loss, Model, Module, ModuleExt, check_coverage, summary};
 use kniff_tensor::{Element, Indices, Rng, Tensor};
@@ -131,6 +131,11 @@ fn a_head_refuses_a_network_that_squashes() {
     assert!(text.contains("ends in a sigmoid") && text.contains("squashed twice"), "{text}");
     assert!(Model::bounded_regressor(net(true)).is_err());
     assert!(Model::regressor(net(true)).is_ok());
+    // So does a recurrent layer, unless its step ends in a ReLU.
+    let rnn = || Rnn::<f32>::new(2, 1, GlorotUniform, GlorotUniform, &mut Rng::new(0));
+    let text = Model::binary(Sequential::new().with(rnn()).with(LastStep)).map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("ends in a tanh"), "{text}");
+    assert!(Model::binary(Sequential::new().with(rnn().with_relu()).with(LastStep)).is_ok());
 }
 
 #[test]

@@ -178,15 +178,9 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         self.check_data(feed.batches(), valid)?;
         let before = self.history.epochs.len();
         let mut run = self.begin(feed.batches().batches(), valid.is_some());
-        if let Some((_, schedule)) = &self.schedule
-            && schedule.follows_metric()
-        {
-            let name = schedule.name();
-            run.view(&self.history, self.steps).higher_is_better(name, &run.monitor)?;
-        }
-        if let Some(closer) = &mut self.closing {
-            closer.start(&run.view(&self.history, self.steps))?;
-            run.rate = self.rate();
+        if let Err(error) = self.start_monitors(&mut run) {
+            self.callbacks = run.callbacks;
+            return Err(error);
         }
         let mut result = self.fit_start(&mut run).and_then(|()| {
             let mut stopped = None;
@@ -277,6 +271,21 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             rate: self.rate(),
             path: Path::root(),
         }
+    }
+
+    /// Sees to it that what a schedule or the closing policy goes by is there.
+    fn start_monitors(&mut self, run: &mut Run<E>) -> Result<(), TrainError> {
+        if let Some((_, schedule)) = &self.schedule
+            && schedule.follows_metric()
+        {
+            let name = schedule.name();
+            run.view(&self.history, self.steps).higher_is_better(name, &run.monitor)?;
+        }
+        if let Some(closer) = &mut self.closing {
+            closer.start(&run.view(&self.history, self.steps))?;
+            run.rate = self.rate();
+        }
+        Ok(())
     }
 
     fn fit_start(&self, run: &mut Run<E>) -> Result<(), TrainError> {

@@ -28,11 +28,14 @@ pub enum Role {
 
 /// A tensor's numbers, in row-major order.
 #[derive(Clone, Debug, PartialEq)]
-#[allow(missing_docs)]
 pub enum Data {
+    /// Of double precision.
     F64(Vec<f64>),
+    /// Of single precision.
     F32(Vec<f32>),
+    /// Whole numbers.
     I64(Vec<i64>),
+    /// Truths.
     Bool(Vec<bool>),
 }
 

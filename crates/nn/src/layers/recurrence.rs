@@ -24,6 +24,11 @@ pub trait Recurrence: Copy + fmt::Debug + Default + Send + Sync + 'static {
     /// The part of the state that is the output, [n, hidden].
     fn output<E: Element>(state: &Self::State<E>) -> &Var<E>;
 
+    /// The squashing function that the output has passed through, if there is one.
+    fn squashes(&self) -> Option<&'static str> {
+        Some("a tanh")
+    }
+
     /// The next state, from `W_ih x + b_ih` and `W_hh h + b_hh`, both [n, gates hidden], and the state.
     fn step<E: Element>(&self, from_input: &Var<E>, from_state: &Var<E>, state: &Self::State<E>) -> Self::State<E>;
 }

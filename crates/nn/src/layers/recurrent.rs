@@ -245,6 +245,10 @@ impl<R: Recurrence, E: Element> Layer<E> for Recurrent<R, E> {
         R::LAYER
     }
 
+    fn squashes(&self) -> Option<&'static str> {
+        self.rule.squashes()
+    }
+
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {
         match *input {
             [steps, inputs] if steps > 0 && inputs == self.inputs() => {

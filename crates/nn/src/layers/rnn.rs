@@ -46,6 +46,10 @@ impl Recurrence for RnnStep {
         state
     }
 
+    fn squashes(&self) -> Option<&'static str> {
+        (!self.relu).then_some("a tanh")
+    }
+
     fn step<E: Element>(&self, from_input: &Var<E>, from_state: &Var<E>, _: &Var<E>) -> Var<E> {
         let sum = from_input.add(from_state);
         if self.relu { sum.relu() } else { sum.tanh() }

@@ -3,7 +3,9 @@
 use crate::networks::{clouds, loader, trainer, trainer_of};
 use kniff_nn::ModuleExt;
 use kniff_optim::{Action, CutOnPlateau, Linear as LinearRate, PlateauTest, Verdict};
-use kniff_trainer::{BestWeights, ClosingPolicy, Every, History, Monitor, Stopped, TrainError};
+use kniff_trainer::{BestWeights, ClosingPolicy, Control, Every, History, Monitor, Stopped, TrainError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Quick to call a plateau, so that a test is short.
 fn quick() -> ClosingPolicy {
@@ -75,8 +77,16 @@ fn it_multiplies_a_schedule_and_refuses_one_that_follows_a_metric() {
     assert!(matches!(error, TrainError::Setting { .. }) && error.to_string().contains("CutOnPlateau"), "{error}");
     let bad = trainer().closing(quick().cuts(0)).fit(&train, None).unwrap_err();
     assert!(matches!(bad, TrainError::Settings(_)));
-    let missing = trainer().closing(quick().monitor(Monitor::ValidLoss)).fit(&train, None).unwrap_err();
-    assert!(matches!(missing, TrainError::Monitor { .. }));
+    let seen = Arc::new(AtomicUsize::new(0));
+    let counter = seen.clone();
+    let mut refused = trainer().closing(quick().monitor(Monitor::ValidLoss)).on_epoch_end(move |_| {
+        counter.fetch_add(1, Ordering::Relaxed);
+        Control::Continue
+    });
+    assert!(matches!(refused.fit(&train, None), Err(TrainError::Monitor { .. })));
+    // What was refused goes on with all its callbacks once it is given what it lacks.
+    let report = refused.fit(&train, Some(&train)).unwrap();
+    assert_eq!(seen.load(Ordering::Relaxed), report.epochs);
 
     let mut plain = trainer().epochs(3).schedule(Every::Epoch, LinearRate::new(1.0, 0.1, 3));
     let mut closed = trainer().epochs(3).schedule(Every::Epoch, LinearRate::new(1.0, 0.1, 3)).closing(quick());
