@@ -84,6 +84,7 @@ macro_rules! product {
     ($t:ident, $gemm:path) => {
         impl Product for $t {
             #[expect(private_interfaces, reason = "only this module's neighbours have a target to pass")]
+            // SAFETY: nothing is asked of the caller but what the trait says.
             unsafe fn portable(a: MatRef<'_, Self>, b: MatRef<'_, Self>, beta: Self, c: Target<Self>) {
                 let strides = |m: &MatRef<'_, $t>| (m.row_stride as isize, m.col_stride as isize);
                 let ((ar, ac), (br, bc)) = (strides(&a), strides(&b));
