@@ -1,16 +1,17 @@
 //! One step of each workload of the side-by-side comparison.
 
 use crate::networks;
+use kniff_autograd::ops::ChannelMoments;
 use kniff_autograd::{Gradients, Parameter, Var};
 use kniff_data::{Augment, ColorPca, HorizontalFlip, PadCrop, PcaOptions, PcaWhitening};
-use kniff_nn::layers::Sequential;
+use kniff_nn::layers::{MaxPool2d, Sequential};
 use kniff_nn::losses::CrossEntropy;
 use kniff_nn::{ClassHead, Layer, Loss, Model, ModuleExt};
-use kniff_optim::{Adam, Momentum, Optimizer, Rule};
-use kniff_tensor::{Indices, Rng, Tensor};
+use kniff_optim::{Adam, Momentum, Nesterov, Optimizer, Rule};
+use kniff_tensor::{ConvOptions, Indices, Rng, Tensor};
 
 /// The workloads there are.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 24] = [
     "mlp_small",
     "mlp_bn",
     "infer_mlp_bn_b1",
@@ -22,7 +23,25 @@ pub const NAMES: [&str; 11] = [
     "matmul_1024",
     "pca_whiten",
     "augment",
+    "lenet",
+    "vgg_bn",
+    "resnet20",
+    "infer_vgg_bn_b1",
+    "infer_vgg_bn_b256",
+    "batchnorm2d",
+    "maxpool2",
+    "conv3_fwd",
+    "conv3_fb",
+    "conv64_fwd",
+    "conv64_fb",
+    "conv256_fwd",
+    "conv256_fb",
 ];
+
+/// Images of one channel as rows.
+const DIGIT: [usize; 1] = [784];
+/// Colour images.
+const PICTURE: [usize; 3] = [3, 32, 32];
 
 /// How many distinct batches are cycled through.
 const BATCHES: usize = 16;
@@ -34,18 +53,35 @@ pub type Step = Box<dyn FnMut() -> Option<f64>>;
 pub fn step(workload: &str) -> Option<(f64, Step)> {
     let mut rng = Rng::new(0);
     let found: (f64, Step) = match workload {
-        "mlp_small" => {
-            (32.0, train(networks::mlp_small(&mut rng), 32, Momentum { momentum: 0.9, ..Momentum::default() }, 0.01))
-        }
-        "mlp_bn" => (128.0, train(networks::mlp_bn(&mut rng), 128, Adam::default(), 1e-3)),
-        "infer_mlp_bn_b1" => (1.0, infer(networks::mlp_bn(&mut rng), 1)),
-        "infer_mlp_bn_b256" => (256.0, infer(networks::mlp_bn(&mut rng), 256)),
+        "mlp_small" => (
+            32.0,
+            train(networks::mlp_small(&mut rng), &DIGIT, 32, Momentum { momentum: 0.9, ..Momentum::default() }, 0.01),
+        ),
+        "mlp_bn" => (128.0, train(networks::mlp_bn(&mut rng), &DIGIT, 128, Adam::default(), 1e-3)),
+        "infer_mlp_bn_b1" => (1.0, infer(networks::mlp_bn(&mut rng), &DIGIT, 1)),
+        "infer_mlp_bn_b256" => (256.0, infer(networks::mlp_bn(&mut rng), &DIGIT, 256)),
         "softmax_ce" => (4096.0, softmax_ce(&mut rng)),
         "tanh" => (4_194_304.0, tanh(&mut rng)),
         "adam10m" => (1e7, adam(&mut rng)),
         "matmul_mlp" => (128.0, matmul(128, 784, 512, &mut rng)),
         "matmul_1024" => (1024.0, matmul(1024, 1024, 1024, &mut rng)),
         "pca_whiten" => (50_000.0, pca_whiten(&mut rng)),
+        "lenet" => (64.0, train(networks::lenet(&mut rng), &[1, 28, 28], 64, Adam::default(), 1e-3)),
+        "vgg_bn" => (64.0, train(networks::vgg_bn(&mut rng), &PICTURE, 64, Nesterov { momentum: 0.9 }, 0.01)),
+        "resnet20" => {
+            let rule = Momentum { momentum: 0.9, ..Momentum::default() };
+            (128.0, train(networks::resnet20(&mut rng), &PICTURE, 128, rule, 0.1))
+        }
+        "infer_vgg_bn_b1" => (1.0, infer(networks::vgg_bn(&mut rng), &PICTURE, 1)),
+        "infer_vgg_bn_b256" => (256.0, infer(networks::vgg_bn(&mut rng), &PICTURE, 256)),
+        "batchnorm2d" => (64.0, batch_norm(&mut rng)),
+        "maxpool2" => (64.0, max_pool(&mut rng)),
+        "conv3_fwd" => (64.0, conv([3, 64, 32], false, &mut rng)),
+        "conv3_fb" => (64.0, conv([3, 64, 32], true, &mut rng)),
+        "conv64_fwd" => (64.0, conv([64, 64, 32], false, &mut rng)),
+        "conv64_fb" => (64.0, conv([64, 64, 32], true, &mut rng)),
+        "conv256_fwd" => (64.0, conv([256, 256, 8], false, &mut rng)),
+        "conv256_fb" => (64.0, conv([256, 256, 8], true, &mut rng)),
         "augment" => (50_000.0, augment(&mut rng)),
         _ => return None,
     };
@@ -57,13 +93,13 @@ fn labels(n: usize, classes: usize, rng: &mut Rng) -> Indices {
 }
 
 /// One training step: forward, loss read as a number, backward, update.
-fn train<R: Rule>(network: Sequential, batch: usize, rule: R, learning_rate: f64) -> Step {
+fn train<R: Rule>(network: Sequential, input: &[usize], batch: usize, rule: R, learning_rate: f64) -> Step {
     let mut model: Model<Sequential, ClassHead> = Model::new(network).expect("the network ends in logits");
     let mut optimizer = Optimizer::new(rule, learning_rate);
     let loss = CrossEntropy::new();
     let mut rng = Rng::new(1);
     let batches: Vec<(Var, Indices)> = (0..BATCHES)
-        .map(|_| (Var::constant(Tensor::randn([batch, 784], &mut rng)), labels(batch, 10, &mut rng)))
+        .map(|_| (Var::constant(Tensor::randn([&[batch], input].concat(), &mut rng)), labels(batch, 10, &mut rng)))
         .collect();
     let mut at = 0;
     Box::new(move || {
@@ -79,8 +115,8 @@ fn train<R: Rule>(network: Sequential, batch: usize, rule: R, learning_rate: f64
     })
 }
 
-fn infer(network: Sequential, batch: usize) -> Step {
-    let x = Tensor::randn([batch, 784], &mut Rng::new(1));
+fn infer(network: Sequential, input: &[usize], batch: usize) -> Step {
+    let x = Tensor::randn([&[batch], input].concat(), &mut Rng::new(1));
     Box::new(move || {
         std::hint::black_box(network.forward(&Var::inference(x.clone())));
         None
@@ -95,6 +131,56 @@ fn softmax_ce(rng: &mut Rng) -> Step {
         let output = <ClassHead as kniff_nn::Head<f32>>::wrap(x.clone());
         let loss = loss.loss(&output, &y).expect("labels below 1000");
         std::hint::black_box(loss.backward());
+        None
+    })
+}
+
+/// Windows of 3x3 with a frame of one zero, on 64 images.
+fn conv([inputs, outputs, side]: [usize; 3], backward: bool, rng: &mut Rng) -> Step {
+    let x = Tensor::randn([64, inputs, side, side], rng);
+    let w = Tensor::randn([outputs, inputs, 3, 3], rng);
+    let options = ConvOptions { padding: [(1, 1); 2], ..ConvOptions::default() };
+    if !backward {
+        return Box::new(move || {
+            std::hint::black_box(x.conv2d(&w, None, &options));
+            None
+        });
+    }
+    let dy = Var::constant(Tensor::randn([64, outputs, side, side], rng));
+    let at = vec![Var::constant(x), Var::constant(w)];
+    Box::new(move || {
+        let (y, pull_back) = kniff_autograd::vjp(|at: &Vec<Var>| at[0].conv(&at[1], None, &options), &at);
+        std::hint::black_box((y, pull_back(&dy)));
+        None
+    })
+}
+
+/// Training mode: output, the three gradients, and the running statistics.
+fn batch_norm(rng: &mut Rng) -> Step {
+    let x = Tensor::randn([64, 64, 32, 32], rng);
+    let (gamma, beta) = (Tensor::ones([64]), Tensor::zeros([64]));
+    let at: Vec<Var> = [x, gamma, beta].map(Var::constant).into();
+    let dy = Var::constant(Tensor::randn([64, 64, 32, 32], rng));
+    let mut running = [Tensor::<f32>::zeros([64]), Tensor::ones([64])];
+    Box::new(move || {
+        let moments = ChannelMoments::of(at[0].value());
+        for (running, new) in running.iter_mut().zip([&moments.mean, &moments.variance]) {
+            *running = running.mul_scalar(0.9).add(&new.mul_scalar(0.1));
+        }
+        let norm = |at: &Vec<Var>| at[0].batch_norm(&moments, Some((&at[1], &at[2])), 1e-5);
+        let (y, pull_back) = kniff_autograd::vjp(norm, &at);
+        std::hint::black_box((y, pull_back(&dy)));
+        None
+    })
+}
+
+fn max_pool(rng: &mut Rng) -> Step {
+    let layer = MaxPool2d::new(2);
+    let x = Var::constant(Tensor::randn([64, 64, 32, 32], rng));
+    let dy = Var::constant(Tensor::randn([64, 64, 16, 16], rng));
+    Box::new(move || {
+        let (y, pull_back) = kniff_autograd::vjp(|x: &Var| layer.forward(x), &x);
+        std::hint::black_box((y, pull_back(&dy)));
         None
     })
 }

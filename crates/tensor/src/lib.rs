@@ -29,7 +29,7 @@ mod view;
 pub use buffer::{PoolStats, pool_clear, pool_stats};
 pub use element::Element;
 pub use indices::Indices;
-pub use kernels::conv::{ConvGeometry, ConvOptions};
+pub use kernels::conv::{Algorithm, ConvGeometry, ConvOptions};
 pub use kernels::pool::{Divisor, PoolOptions, PoolWindows};
 pub use ndarray;
 pub use rng::Rng;

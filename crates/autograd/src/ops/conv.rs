@@ -202,7 +202,7 @@ impl<E: Element> Var<E> {
 
 /// Options that leave something of images of 4 x 5 under windows of 2 x 3.
 fn options(groups: usize) -> ConvOptions {
-    ConvOptions { stride: [2, 1], padding: [(1, 0), (0, 2)], dilation: [1, 2], groups }
+    ConvOptions { stride: [2, 1], padding: [(1, 0), (0, 2)], dilation: [1, 2], groups, ..ConvOptions::default() }
 }
 
 fn grouped(rng: &mut Rng) -> Vec<Tensor<f64>> {

@@ -6,7 +6,7 @@ use crate::layer::ShapeError;
 use crate::{Layer, Module};
 use kniff_autograd::{Parameter, Var};
 use kniff_init::Initializer;
-use kniff_tensor::{ConvOptions, Element, Rng, Shape, Tensor};
+use kniff_tensor::{Algorithm, ConvOptions, Element, Rng, Shape, Tensor};
 
 /// The convolution of signals: [n, in, length] to [n, out, `(length + 2 padding - dilation (kernel - 1) - 1) / stride + 1`].
 ///
@@ -59,6 +59,8 @@ pub struct Conv<const D: usize, E: Element = f32> {
     dilation: [usize; D],
     #[module(skip)]
     groups: usize,
+    #[module(skip)]
+    algorithm: Algorithm,
 }
 
 impl<const D: usize, E: Element> Conv<D, E> {
@@ -134,6 +136,7 @@ impl<const D: usize, E: Element> Conv<D, E> {
             padding_mode: PaddingMode::Zeros,
             dilation: [1; D],
             groups,
+            algorithm: Algorithm::Auto,
         }
     }
 
@@ -179,6 +182,12 @@ impl<const D: usize, E: Element> Conv<D, E> {
         Self { dilation: dilation.into().0, ..self }.checked()
     }
 
+    /// Computed this way.
+    #[must_use]
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self }
+    }
+
     #[track_caller]
     fn checked(self) -> Self {
         let (stride, dilation) = (self.stride, self.dilation);
@@ -215,6 +224,7 @@ impl<const D: usize, E: Element> Conv<D, E> {
             padding: lift(widths, (0, 0)),
             dilation: lift(self.dilation, 1),
             groups: self.groups,
+            algorithm: self.algorithm,
         }
     }
 }

@@ -6,7 +6,7 @@ use crate::layer::ShapeError;
 use crate::{Layer, Module};
 use kniff_autograd::{Parameter, Var};
 use kniff_init::Initializer;
-use kniff_tensor::{ConvOptions, Element, Rng, Shape, Tensor};
+use kniff_tensor::{Algorithm, ConvOptions, Element, Rng, Shape, Tensor};
 
 /// The transposed convolution of signals, [n, in, length] to [n, out, longer]; see [`ConvTranspose`].
 pub type ConvTranspose1d<E = f32> = ConvTranspose<1, E>;
@@ -47,6 +47,8 @@ pub struct ConvTranspose<const D: usize, E: Element = f32> {
     dilation: [usize; D],
     #[module(skip)]
     groups: usize,
+    #[module(skip)]
+    algorithm: Algorithm,
 }
 
 impl<const D: usize, E: Element> ConvTranspose<D, E> {
@@ -126,6 +128,7 @@ impl<const D: usize, E: Element> ConvTranspose<D, E> {
             output_padding: [0; D],
             dilation: [1; D],
             groups,
+            algorithm: Algorithm::Auto,
         }
     }
 
@@ -167,6 +170,12 @@ impl<const D: usize, E: Element> ConvTranspose<D, E> {
         Self { dilation: dilation.into().0, ..self }.checked()
     }
 
+    /// Computed this way.
+    #[must_use]
+    pub fn with_algorithm(self, algorithm: Algorithm) -> Self {
+        Self { algorithm, ..self }
+    }
+
     #[track_caller]
     fn checked(self) -> Self {
         let (stride, dilation) = (self.stride, self.dilation);
@@ -191,6 +200,7 @@ impl<const D: usize, E: Element> ConvTranspose<D, E> {
             padding: lift(self.padding.map(|p| (p, p)), (0, 0)),
             dilation: lift(self.dilation, 1),
             groups: self.groups,
+            algorithm: self.algorithm,
         }
     }
 }

@@ -19,6 +19,7 @@ pub mod reduce;
 pub mod softmax;
 pub mod softmax_ce;
 pub mod strided;
+mod winograd;
 
 /// What the kernels need to know about an element type; implemented for `f32` and `f64` only.
 pub trait Kernels: math::Math + gemm::Product {}

@@ -118,7 +118,7 @@ mod tests {
             let (stride, dilation) = (pair(&mut rng, 1, 4), pair(&mut rng, 1, 3));
             let (before, after) = (pair(&mut rng, 0, 4), pair(&mut rng, 0, 4));
             let padding = [(before[0], after[0]), (before[1], after[1])];
-            let options = ConvOptions { stride, padding, dilation, groups };
+            let options = ConvOptions { stride, padding, dilation, groups, ..ConvOptions::default() };
             let (kernel, size) = (pair(&mut rng, 1, 4), pair(&mut rng, 1, 8));
             let (per_group, outputs) = (1 + rng.below(3), groups * (1 + rng.below(3)));
             let x = Tensor::randn([1 + rng.below(3), per_group * groups, size[0], size[1]], &mut rng);

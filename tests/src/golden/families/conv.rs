@@ -27,6 +27,7 @@ fn options<E: Element>(case: &Check<'_, E>) -> ConvOptions {
         padding: down_and_across(&case.sizes("padding"), 0).map(|p| (p, p)),
         dilation: down_and_across(&case.sizes("dilation"), 1),
         groups: case.size("groups"),
+        ..ConvOptions::default()
     }
 }
 

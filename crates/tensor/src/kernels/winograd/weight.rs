@@ -1,0 +1,133 @@
+//! The gradient of the windows: the adjoint of the convolution in its weight, point by point.
+
+use super::transforms::{IN, LANES, Lanes, OUT, OutputAdjoint, POINTS, WINDOW, WindowAdjoint, both_sides};
+use super::{Direct, GAP, Scatter, depth, room};
+use crate::buffer::Buffer;
+use crate::kernels::gemm::{MatMut, MatRef, gemm};
+use crate::simd::{Isa, Kernel, dispatch};
+use crate::{Element, parallel};
+
+/// Tiles of one product: the length of its sums.
+const TILES: usize = 64;
+/// Groups of so many tiles that are transformed before they are multiplied.
+const GROUPS: usize = 4;
+
+/// Tiles of an output's gradient, which do not overlap.
+struct ScatterGradient<'a, E>(Scatter<'a, E>);
+
+impl<E: Element> Kernel for ScatterGradient<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        self.0.tiles::<OutputAdjoint, OUT>();
+    }
+}
+
+/// From the points to the windows of some outputs.
+struct FromPoints<'a, E> {
+    points: &'a [E],
+    inputs: usize,
+    outputs: usize,
+    first: usize,
+    dw: &'a mut [E],
+}
+
+impl<E: Element> Kernel for FromPoints<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let area = WINDOW * WINDOW;
+        let some = LANES.min(self.outputs - self.first);
+        for input in 0..self.inputs {
+            let dw = &mut self.dw[input * area..];
+            both_sides::<WindowAdjoint, E, WINDOW, IN>(
+                #[inline(always)]
+                |i, j| {
+                    let at = ((i * IN + j) * self.inputs + input) * self.outputs + self.first;
+                    let mut lanes = Lanes::ZERO;
+                    lanes.0[..some].copy_from_slice(&self.points[at..at + some]);
+                    lanes
+                },
+                #[inline(always)]
+                |i, j, w| {
+                    for l in 0..some {
+                        dw[l * self.inputs * area + i * WINDOW + j] = w.0[l];
+                    }
+                },
+            );
+        }
+    }
+}
+
+/// The sum over images and places of output times window, into `dw`: [outputs, inputs, 3, 3].
+///
+/// # Panics
+/// If a slice is too short.
+pub(in crate::kernels) fn gradient<E: Element>(d: &Direct, x: &[E], dy: &[E], dw: &mut [E]) {
+    let (inputs, outputs) = (d.inputs, d.outputs);
+    let (from, to) = (inputs * d.from[0] * d.from[1], outputs * d.to[0] * d.to[1]);
+    let images = dy.len() / to;
+    let [down, across] = d.tiles();
+    let each = down * across;
+    // Images of a group, then of a step.
+    let together = (TILES / each).clamp(1, images.max(1));
+    let step = together * (GROUPS * TILES / (together * each)).max(2);
+    let (deep_in, deep_out) = (depth(inputs), depth(outputs));
+    let (stride_in, stride_out) = (together * each * deep_in + GAP, together * each * deep_out + GAP);
+    let groups = step.min(images.max(1)).div_ceil(together);
+    let mut points_in = Buffer::scratch(groups * POINTS * stride_in);
+    let mut points_out = Buffer::scratch(groups * POINTS * stride_out);
+    let mut sums = Buffer::zeros(POINTS * inputs * outputs);
+    let threads = rayon::current_num_threads() > 1;
+    for first in (0..images).step_by(step) {
+        let here = step.min(images - first);
+        let groups = here.div_ceil(together);
+        let of_group = |group: usize| first + group * together..first + ((group + 1) * together).min(here);
+        let (whole_in, whole_out) = (POINTS * stride_in, POINTS * stride_out);
+        let (a, b) =
+            (&mut points_in.as_mut_slice()[..groups * whole_in], &mut points_out.as_mut_slice()[..groups * whole_out]);
+        parallel::chunks2_if(threads, (a, whole_in), (b, whole_out), |group, points_in, points_out| {
+            let mut places = Buffer::scratch(room(IN, down, across, inputs).max(room(OUT, down, across, outputs)));
+            let room = places.as_mut_slice();
+            let band = (0, down, across);
+            for (i, image) in of_group(group).enumerate() {
+                dispatch(Scatter {
+                    image: &x[image * from..][..from],
+                    size: d.from,
+                    channels: inputs,
+                    before: d.before,
+                    band,
+                    room,
+                    points: &mut points_in[i * each * deep_in..],
+                    stride: stride_in,
+                });
+                dispatch(ScatterGradient(Scatter {
+                    image: &dy[image * to..][..to],
+                    size: d.to,
+                    channels: outputs,
+                    before: [0; 2],
+                    band,
+                    room,
+                    points: &mut points_out[i * each * deep_out..],
+                    stride: stride_out,
+                }));
+            }
+        });
+        let (points_in, points_out) = (points_in.as_slice(), points_out.as_slice());
+        parallel::chunks_if(threads, sums.as_mut_slice(), inputs * outputs, |point, sum| {
+            for group in 0..groups {
+                let tiles = of_group(group).len() * each;
+                let a = &points_in[group * whole_in + point * stride_in..];
+                let b = &points_out[group * whole_out + point * stride_out..];
+                let a = MatRef::new(a, (tiles, inputs), (deep_in, 1));
+                let b = MatRef::new(b, (tiles, outputs), (deep_out, 1));
+                gemm(a.t(), b, E::ONE, MatMut::row_major(sum, inputs, outputs));
+            }
+        });
+    }
+    let points = sums.as_slice();
+    let chunk = LANES * inputs * WINDOW * WINDOW;
+    parallel::chunks_if(threads, dw, chunk, |i, dw| {
+        dispatch(FromPoints { points, inputs, outputs, first: i * LANES, dw });
+    });
+}
