@@ -121,7 +121,10 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// The product of a header's axes times the size of an element, if there is such a number of bytes.
+/// The product of a header's axes times the size of an element, if there is such a number of bytes; also where an axis of 0 would hide
+/// others that are too large, because their product is a stride.
 pub(crate) fn promised(axes: &[usize], size: usize) -> Option<usize> {
-    axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis)).filter(|&n| n <= isize::MAX as usize)
+    let bytes = axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis.max(1)));
+    let bytes = bytes.filter(|&n| n <= isize::MAX as usize)?;
+    Some(if axes.contains(&0) { 0 } else { bytes })
 }

@@ -1,7 +1,7 @@
 //! How good a model is on data that it does not learn from.
 
 use crate::{Batches, Metric, Phase, TrainError};
-use kniff_nn::{Head, Layer, Loss, LossError, Model};
+use kniff_nn::{Head, Layer, Loss, LossError, Model, summary};
 use kniff_tensor::Element;
 use serde::Serialize;
 
@@ -29,13 +29,15 @@ impl Evaluation {
 /// [`crate::Trainer::evaluate`].
 ///
 /// # Errors
-/// If the data cannot be read or the targets do not fit the loss.
+/// If the inputs do not fit the model, the data cannot be read or the targets do not fit the loss.
 pub fn evaluate<E: Element, L: Layer<E>, H: Head<E>, T>(
     model: &Model<L, H, E>,
     loss: &dyn Loss<E, H::Output, T>,
     data: &dyn Batches<E, T>,
     metrics: &mut [&mut dyn Metric<E, H::Output, T>],
 ) -> Result<Evaluation, TrainError> {
+    summary(model.network(), data.input_shape())
+        .map_err(|source| TrainError::Shape { phase: Phase::Evaluation, source })?;
     for metric in metrics.iter_mut() {
         metric.reset();
     }

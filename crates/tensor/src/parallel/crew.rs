@@ -1,7 +1,7 @@
 //! A crew of threads that share the tasks of one job, stay awake for a moment after it, and then sleep.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, Ordering, fence};
 use std::sync::{Arc, Mutex, OnceLock, TryLockError};
@@ -22,7 +22,7 @@ const LOOKS: u32 = 64;
 /// another thread has the crew at work, it does all tasks itself.
 pub fn tasks(tasks: usize, f: impl Fn(usize) + Sync) {
     let threads = rayon::current_num_threads();
-    if tasks < 2 || threads < 2 {
+    if tasks < 2 || threads < 2 || WORKS.get() {
         return (0..tasks).for_each(f);
     }
     let own = OWN.with(|own| own.borrow().clone());
@@ -38,6 +38,8 @@ pub fn tasks(tasks: usize, f: impl Fn(usize) + Sync) {
 static ALL: OnceLock<Crew> = OnceLock::new();
 
 thread_local! {
+    /// Whether this is a worker of a crew: what it does in a task is its own, whatever else is idle.
+    static WORKS: Cell<bool> = const { Cell::new(false) };
     static OWN: RefCell<Option<Arc<Crew>>> = const { RefCell::new(None) };
 }
 
@@ -229,6 +231,7 @@ impl Shared {
 
     /// The life of a worker.
     fn work(&self, me: usize) {
+        WORKS.set(true);
         // The first share is that of the thread that calls.
         let share = me + 1;
         let mut last = 0;
@@ -331,6 +334,23 @@ mod tests {
             }
         });
         assert_eq!(sum.into_inner(), 4 * 200 * (0..15).sum::<usize>());
+    }
+
+    #[test]
+    fn a_task_within_a_task_stays_on_its_thread() {
+        let crew = Crew::new(3);
+        crew.run(30, &|_| {
+            let here = std::thread::current().id();
+            let elsewhere = AtomicUsize::new(0);
+            // The caller's own crew is at work; a worker has none to ask.
+            if WORKS.get() {
+                tasks(8, |_| {
+                    elsewhere.fetch_add(usize::from(std::thread::current().id() != here), Ordering::Relaxed);
+                });
+            }
+            std::thread::sleep(Duration::from_micros(200));
+            assert_eq!(elsewhere.into_inner(), 0);
+        });
     }
 
     #[test]

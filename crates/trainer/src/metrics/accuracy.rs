@@ -6,7 +6,7 @@ use kniff_tensor::{Element, Indices};
 
 /// The number of examples with `argmax(logits) = label`, divided by the number of examples; 1 is the best.
 ///
-/// Of several largest logits the first counts. The classes lie along the last axis.
+/// Of several largest logits the first counts. The classes lie along axis 1.
 #[derive(Clone, Debug, Default)]
 pub struct Accuracy {
     right: usize,

@@ -38,7 +38,10 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for TopK {
 
     #[track_caller]
     fn update(&mut self, output: &Logits<E>, target: &Indices) {
-        let logits = output.var().value().contiguous();
+        let logits = output.var().value();
+        // The classes, axis 1, go last.
+        let axes: Vec<usize> = [0].into_iter().chain(2..logits.rank()).chain([1]).collect();
+        let logits = if logits.rank() > 2 { logits.permute(&axes).contiguous() } else { logits.contiguous() };
         let classes = logits.shape().last().copied().unwrap_or(0);
         let rows = logits.len() / classes.max(1);
         assert!(rows == target.len(), "TopK: {rows} outputs, but {} labels", target.len());
@@ -62,6 +65,16 @@ mod tests {
     use kniff_autograd::Var;
     use kniff_nn::{ClassHead, Head};
     use kniff_tensor::Tensor;
+
+    #[test]
+    fn the_classes_lie_along_axis_one() {
+        // Two places of one example, three classes: [1, 2, 3] and [6, 5, 4].
+        let logits = Tensor::from_slice(&[1.0, 6.0, 2.0, 5.0, 3.0, 4.0], [1, 3, 2]);
+        let logits = ClassHead::wrap(Var::constant(logits));
+        let mut metric = TopK::new(1);
+        metric.update(&logits, &Indices::from_vec(vec![2, 0]).reshape([1, 2]));
+        assert_eq!(Metric::<f64, _, _>::value(&metric), 1.0);
+    }
 
     fn value(k: usize, logits: &[f64], labels: Vec<usize>) -> f64 {
         let mut metric = TopK::new(k);
