@@ -39,8 +39,8 @@ struct Options {
     #[arg(long)]
     limit: Option<usize>,
     /// Threads; as many as there are cores unless given.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Where the model and the history go.
     #[arg(long, default_value = "out/cifar")]
     out: PathBuf,
@@ -49,7 +49,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.threads {
-        Some(threads) => with_threads(threads, || run(&options).map_err(|e| e.to_string())),
+        Some(threads) => with_threads(threads.into(), || run(&options).map_err(|e| e.to_string())),
         None => run(&options).map_err(|e| e.to_string()),
     };
     match done {
@@ -62,6 +62,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    // What cannot be written is known before the training.
+    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let rng = Rng::new(options.seed);
     let mut all = ImageFolder::new().read(options.dir.join("train"))?;
     let test = ImageFolder::new().read(options.dir.join("test"))?;
@@ -117,7 +119,6 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let single = tested.rows[0].accuracy;
     let accuracy = tested.rows.iter().find(|row| row.plan == pick).map_or(single, |row| row.accuracy);
 
-    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let model = options.out.join("model.kniff");
     Predictor::of(trainer, normalizer)?.to_file()?.with("classes", &names)?.save(&model)?;
     for (name, text) in [("history.csv", report.history.to_csv()), ("history.json", report.history.to_json())] {

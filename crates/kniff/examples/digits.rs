@@ -20,8 +20,8 @@ struct Options {
     #[arg(long, default_value_t = 40)]
     epochs: usize,
     /// Threads; as many as there are cores unless given.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
     /// Where the model and the history go.
     #[arg(long, default_value = "out/digits")]
     out: PathBuf,
@@ -30,7 +30,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.threads {
-        Some(threads) => with_threads(threads, || run(&options).map_err(|e| e.to_string())),
+        Some(threads) => with_threads(threads.into(), || run(&options).map_err(|e| e.to_string())),
         None => run(&options).map_err(|e| e.to_string()),
     };
     match done {
@@ -43,6 +43,8 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    // What cannot be written is known before the training.
+    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let rng = Rng::new(options.seed);
 
     // Always the same fifth of every digit, so that all seeds are tested on the same examples.
@@ -82,7 +84,6 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let tested = trainer.evaluate_with(&test, &mut [&mut confusion])?;
     let accuracy = confusion.accuracy();
 
-    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let model = options.out.join("model.kniff");
     ModelFile::of(trainer.model()).with("standardizer", &standardizer)?.save(&model)?;
     for (name, text) in [("history.csv", report.history.to_csv()), ("history.json", report.history.to_json())] {

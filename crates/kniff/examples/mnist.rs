@@ -23,8 +23,11 @@ struct Options {
     #[arg(long, default_value_t = 12)]
     epochs: usize,
     /// Threads; as many as there are cores unless given.
-    #[arg(long)]
-    threads: Option<usize>,
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+    /// How many classes there are.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
+    classes: u16,
     /// Where the model and the history go.
     #[arg(long, default_value = "out/mnist")]
     out: PathBuf,
@@ -33,7 +36,7 @@ struct Options {
 fn main() -> ExitCode {
     let options = Options::parse();
     let done = match options.threads {
-        Some(threads) => with_threads(threads, || run(&options).map_err(|e| e.to_string())),
+        Some(threads) => with_threads(threads.into(), || run(&options).map_err(|e| e.to_string())),
         None => run(&options).map_err(|e| e.to_string()),
     };
     match done {
@@ -46,13 +49,16 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
+    // What cannot be written is known before the training.
+    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let rng = Rng::new(options.seed);
     let data = mnist(&options.dir)?;
     let (train, test) = (data.train.flattened(), data.test.flattened());
     let inputs = train.input_shape().numel();
-    let classes = train.classes();
-    train.validate_classes(classes)?;
-    test.validate_classes(classes)?;
+    let classes = usize::from(options.classes);
+    let named = |part: &str, e: kniff::data::DataError| format!("{}, {part} part: {e}", options.dir.display());
+    train.validate_classes(classes).map_err(|e| named("training", e))?;
+    test.validate_classes(classes).map_err(|e| named("test", e))?;
 
     // Grey levels to mean 0 and variance 1 over all pixels together: each pixel by itself would blow up the rim, where a
     // few examples have a dot.
@@ -88,7 +94,6 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let tested = trainer.evaluate_with(&test, &mut [&mut confusion])?;
     let accuracy = confusion.accuracy();
 
-    std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let model = options.out.join("model.kniff");
     ModelFile::of(trainer.model()).with("mean", &mean)?.with("std", &std)?.save(&model)?;
     for (name, text) in [("history.csv", report.history.to_csv()), ("history.json", report.history.to_json())] {

@@ -174,6 +174,8 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
 
     fn run(&mut self, mut feed: Feed<'_, E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<FitReport, TrainError> {
         let started = Instant::now();
+        // Settings may follow from the data: a schedule of no steps is the loader's to explain.
+        feed.batches().check().map_err(|source| TrainError::Data { phase: Phase::Training, source })?;
         self.check_settings()?;
         self.check_data(feed.batches(), valid)?;
         let before = self.history.epochs.len();

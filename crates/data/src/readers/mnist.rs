@@ -41,6 +41,12 @@ pub fn mnist(folder: impl AsRef<Path>) -> Result<Mnist, DataError> {
         let expected = format!("images of {:?}, as the training part has them", &size(&train)[1..]);
         return Err(wrong(&find(folder, "t10k", "images", 3)?, &expected, format!("{:?}", &size(&test)[1..])));
     }
+    let (classes, labels) = (train.classes(), test.targets().as_slice());
+    if let Some(at) = labels.iter().position(|&label| label >= classes) {
+        let expected = format!("labels below {classes}, as the training part has them");
+        let found = format!("label {} of example {at}", labels[at]);
+        return Err(wrong(&find(folder, "t10k", "labels", 1)?, &expected, found));
+    }
     Ok(Mnist { train, test })
 }
 
@@ -51,9 +57,13 @@ fn part(folder: &Path, which: &str) -> Result<TensorDataset<f32, Indices>, DataE
         let expected = "images: 3 axes (n, height, width)";
         return Err(wrong(&images_path, expected, format!("shape {:?}", images.shape())));
     };
-    if images.kind() != IdxKind::U8 || height == 0 || width == 0 {
+    if images.kind() != IdxKind::U8 || n == 0 || height == 0 || width == 0 {
         let found = format!("{:?} of shape {:?}", images.kind(), images.shape());
-        return Err(wrong(&images_path, "grey levels as bytes (type 8), with at least one pixel", found));
+        return Err(wrong(
+            &images_path,
+            "grey levels as bytes (type 8), at least one image with at least one pixel",
+            found,
+        ));
     }
     let labels = Idx::read(&labels_path)?;
     // A label of another type could ask for a class whose scores fit no memory.
@@ -127,6 +137,8 @@ mod tests {
         for (name, images, labels, part) in [
             ("size", idx(8, &[2, 2, 2], &[7]), labels(), "t10k-images-idx3-ubyte"),
             ("empty", idx(8, &[2, 0, 2], &[7]), labels(), "t10k-images-idx3-ubyte"),
+            ("none", idx(8, &[0, 3, 2], &[7]), labels(), "t10k-images-idx3-ubyte"),
+            ("class", idx(8, &[2, 3, 2], &[7]), idx(8, &[4], &[0]), "t10k-labels-idx1-ubyte"),
             ("kind", idx(0x0e, &[2, 3, 2], &7.0_f64.to_be_bytes()), labels(), "F64"),
             ("huge", idx(8, &[2, 3, 2], &[7]), idx(0x0e, &[4], &8e15_f64.to_be_bytes()), "train-labels-idx1-ubyte"),
         ] {

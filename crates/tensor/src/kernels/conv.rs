@@ -2,7 +2,7 @@
 
 use super::depthwise;
 use super::gemm::{MatMut, MatRef, gemm};
-use super::winograd::{self, Direct};
+use super::winograd::{self, Winograd};
 use crate::buffer::Buffer;
 use crate::{Element, parallel};
 use rayon::prelude::*;
@@ -32,11 +32,14 @@ pub struct ConvOptions {
 /// Which way a convolution is computed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Algorithm {
-    /// By the sizes alone: Winograd's F(4x4, 3x3) for windows of 3x3 with stride 1 in f32, from eight channels on, a quarter of the products at
-    /// an error of 1e-6 to 4e-6 of the result; the sums themselves otherwise, and always in f64.
+    /// By the sizes alone: Winograd's F(4x4, 3x3) for windows of 3x3 with stride 1 in f32, from eight channels on; the sums
+    /// themselves otherwise, and always in f64.
+    ///
+    /// It takes a quarter of the products, at an error of 1e-6 to 4e-6 of the result. A number that is infinite or NaN spoils its
+    /// whole tile of 4x4 outputs. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
     #[default]
     Auto,
-    /// The sums themselves, at an error below 1e-6 in f32.
+    /// The sums themselves, at an error below 1e-6 in f32; what is not finite stays within reach of its windows.
     Exact,
 }
 
@@ -320,8 +323,8 @@ fn each_image<E: Element>(batch: &mut [E], image: usize, work: usize, f: impl Fn
 /// # Panics
 /// If a slice is too short for the geometry.
 pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
-    if let Some(direct) = Direct::forward::<E>(g) {
-        return winograd::convolve(&direct, x, w, bias, y);
+    if let Some(plan) = Winograd::forward::<E>(g) {
+        return winograd::convolve(&plan, x, w, bias, y);
     }
     let (window, positions, groups) = (g.window(), g.positions(), g.options.groups);
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);
@@ -364,8 +367,8 @@ pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]
 /// # Panics
 /// If a slice is too short for the geometry.
 pub fn backward_input<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut [E]) {
-    if let Some(direct) = Direct::backward::<E>(g) {
-        return winograd::convolve(&direct, dy, w, None, dx);
+    if let Some(plan) = Winograd::backward::<E>(g) {
+        return winograd::convolve(&plan, dy, w, None, dx);
     }
     let (window, positions, groups) = (g.window(), g.positions(), g.options.groups);
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);
@@ -411,8 +414,8 @@ pub fn backward_weight<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], dw: &mut
     if images == 0 || g.work() == 0 {
         return dw.fill(E::ZERO);
     }
-    if let Some(direct) = Direct::forward::<E>(g) {
-        return winograd::gradient(&direct, x, dy, dw);
+    if let Some(plan) = Winograd::forward::<E>(g) {
+        return winograd::gradient(&plan, x, dy, dw);
     }
     let useful = (images * g.work()).div_ceil(PARALLEL_FROM);
     let parts = MOST_PARTS.min(PARTS_LEN / len).min(useful).clamp(1, images);

@@ -23,7 +23,7 @@ const GAP: usize = 16;
 
 /// A convolution with windows of 3x3, stride 1 and no groups.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Direct {
+pub(super) struct Winograd {
     inputs: usize,
     outputs: usize,
     /// Rows and columns before and after.
@@ -35,7 +35,7 @@ pub(super) struct Direct {
     adjoint: bool,
 }
 
-impl Direct {
+impl Winograd {
     /// The convolution of a geometry, if it is one for this.
     pub(super) fn forward<E: Element>(g: &ConvGeometry) -> Option<Self> {
         let o = &g.options;
@@ -179,7 +179,7 @@ impl<E: Element> Kernel for Gather<'_, E> {
 
 /// The windows of one input channel at their points: `[points, outputs]`.
 struct Windows<'a, E> {
-    direct: &'a Direct,
+    plan: &'a Winograd,
     w: &'a [E],
     input: usize,
     points: &'a mut [E],
@@ -189,7 +189,7 @@ impl<E: Element> Kernel for Windows<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let (inputs, outputs, area) = (self.direct.inputs, self.direct.outputs, WINDOW * WINDOW);
+        let (inputs, outputs, area) = (self.plan.inputs, self.plan.outputs, WINDOW * WINDOW);
         for first in (0..outputs).step_by(LANES) {
             let some = LANES.min(outputs - first);
             let points = &mut self.points[first..];
@@ -199,7 +199,7 @@ impl<E: Element> Kernel for Windows<'_, E> {
                     let mut lanes = Lanes::ZERO;
                     for l in 0..some {
                         let output = first + l;
-                        lanes.0[l] = if self.direct.adjoint {
+                        lanes.0[l] = if self.plan.adjoint {
                             self.w[(self.input * outputs + output) * area + area - 1 - (i * WINDOW + j)]
                         } else {
                             self.w[(output * inputs + self.input) * area + i * WINDOW + j]
@@ -226,14 +226,14 @@ fn tiles_at_once(inputs: usize, outputs: usize) -> usize {
 ///
 /// # Panics
 /// If a slice is too short.
-pub(super) fn convolve<E: Element>(d: &Direct, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
+pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
     let (inputs, outputs) = (d.inputs, d.outputs);
     let (from, to) = (inputs * d.from[0] * d.from[1], outputs * d.to[0] * d.to[1]);
     let row = POINTS * outputs + GAP;
     let mut windows = Buffer::scratch(inputs * row);
     let pays = parallel::pays(inputs * row);
     parallel::chunks_if(pays, windows.as_mut_slice(), row, |input, points| {
-        dispatch(Windows { direct: d, w, input, points });
+        dispatch(Windows { plan: d, w, input, points });
     });
     let windows = windows.as_slice();
 
@@ -320,7 +320,7 @@ mod tests {
     /// Images, inputs, outputs, size, zeros before and after down and across.
     type Case = (usize, [usize; 2], [usize; 2], [(usize, usize); 2]);
     const SAME: [(usize, usize); 2] = [(1, 1); 2];
-    const CASES: [Case; 12] = [
+    const CASES: [Case; 13] = [
         (1, [8, 8], [4, 4], SAME),
         (3, [16, 16], [32, 32], SAME),
         (2, [9, 13], [7, 8], SAME),
@@ -332,6 +332,7 @@ mod tests {
         (1, [8, 8], [13, 14], [(3, 1), (1, 4)]),
         (9, [8, 100], [10, 66], SAME),
         (1, [130, 8], [6, 150], [(0, 2), (2, 0)]),
+        (2, [8, 9], [70, 61], SAME),
         (0, [8, 8], [8, 8], SAME),
     ];
 
@@ -349,7 +350,7 @@ mod tests {
             let [nx, nw, ny] = shapes.map(|s| s.iter().product::<usize>());
             let (x, w, bias, dy) =
                 (normal(nx, &mut rng), normal(nw, &mut rng), normal(g.channels[1], &mut rng), normal(ny, &mut rng));
-            assert!(Direct::forward::<f32>(&g).is_some() && Direct::forward::<f64>(&g).is_none(), "{g:?}");
+            assert!(Winograd::forward::<f32>(&g).is_some() && Winograd::forward::<f64>(&g).is_none(), "{g:?}");
             let (x64, w64, b64, dy64) = (wide(&x), wide(&w), wide(&bias), wide(&dy));
             let (mut y, mut y64) = (vec![f32::NAN; ny], vec![0.0; ny]);
             forward(&g, &x, &w, Some(&bias), &mut y);
@@ -397,7 +398,7 @@ mod tests {
         let but = |change: &dyn Fn(&mut ConvGeometry)| {
             let mut g = plain;
             change(&mut g);
-            Direct::forward::<f32>(&g).is_none()
+            Winograd::forward::<f32>(&g).is_none()
         };
         assert!(!but(&|_| {}));
         assert!(but(&|g| g.options.stride = [2, 1]));
@@ -409,6 +410,6 @@ mod tests {
         assert!(but(&|g| g.output = [5, 5]));
         // A frame of three zeros has no adjoint of this kind.
         let g = geometry(&CASES[8]);
-        assert!(Direct::forward::<f32>(&g).is_some() && Direct::backward::<f32>(&g).is_none());
+        assert!(Winograd::forward::<f32>(&g).is_some() && Winograd::backward::<f32>(&g).is_none());
     }
 }

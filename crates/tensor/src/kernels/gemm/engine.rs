@@ -8,7 +8,7 @@ use crate::{Element, simd};
 pub(super) enum Engine {
     /// `gemm`, which measured 1.02 to 1.3 times as fast as `matrixmultiply` where there is AVX2 or AVX-512.
     Wide,
-    /// `matrixmultiply`, everywhere else.
+    /// `matrixmultiply`, everywhere else; it allocates room for its packing at every call.
     Portable,
 }
 

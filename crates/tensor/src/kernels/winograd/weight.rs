@@ -1,7 +1,7 @@
 //! The gradient of the windows: the adjoint of the convolution in its weight, point by point.
 
 use super::transforms::{IN, LANES, Lanes, OUT, OutputAdjoint, POINTS, WINDOW, WindowAdjoint, both_sides};
-use super::{Direct, GAP, Scatter, depth, room};
+use super::{GAP, Scatter, Winograd, depth, room};
 use crate::buffer::Buffer;
 use crate::kernels::gemm::{MatMut, MatRef, gemm};
 use crate::simd::{Isa, Kernel, dispatch};
@@ -9,7 +9,7 @@ use crate::{Element, parallel};
 
 /// Tiles of one product: the length of its sums.
 const TILES: usize = 64;
-/// Groups of so many tiles that are transformed before they are multiplied.
+/// Groups that are transformed before they are multiplied.
 const GROUPS: usize = 4;
 
 /// Tiles of an output's gradient, which do not overlap.
@@ -63,34 +63,43 @@ impl<E: Element> Kernel for FromPoints<'_, E> {
 ///
 /// # Panics
 /// If a slice is too short.
-pub(in crate::kernels) fn gradient<E: Element>(d: &Direct, x: &[E], dy: &[E], dw: &mut [E]) {
+pub(in crate::kernels) fn gradient<E: Element>(d: &Winograd, x: &[E], dy: &[E], dw: &mut [E]) {
     let (inputs, outputs) = (d.inputs, d.outputs);
     let (from, to) = (inputs * d.from[0] * d.from[1], outputs * d.to[0] * d.to[1]);
     let images = dy.len() / to;
     let [down, across] = d.tiles();
-    let each = down * across;
-    // Images of a group, then of a step.
-    let together = (TILES / each).clamp(1, images.max(1));
-    let step = together * (GROUPS * TILES / (together * each)).max(2);
+    // A group: some small images, or some rows of tiles of a large one, so that memory does not grow with the image.
+    let together = (TILES / (down * across)).clamp(1, images.max(1));
+    let rows = if together > 1 { down } else { (TILES / across).clamp(1, down) };
+    let bands = down.div_ceil(rows);
+    let all = images.div_ceil(together) * bands;
+    let images_of = |group: usize| {
+        let first = group / bands * together;
+        first..(first + together).min(images)
+    };
+    let band_of = |group: usize| {
+        let first = group % bands * rows;
+        (first, rows.min(down - first), across)
+    };
     let (deep_in, deep_out) = (depth(inputs), depth(outputs));
-    let (stride_in, stride_out) = (together * each * deep_in + GAP, together * each * deep_out + GAP);
-    let groups = step.min(images.max(1)).div_ceil(together);
-    let mut points_in = Buffer::scratch(groups * POINTS * stride_in);
-    let mut points_out = Buffer::scratch(groups * POINTS * stride_out);
+    let tiles = together * rows * across;
+    let (stride_in, stride_out) = (tiles * deep_in + GAP, tiles * deep_out + GAP);
+    let (whole_in, whole_out) = (POINTS * stride_in, POINTS * stride_out);
+    let at_once = GROUPS.min(all);
+    let mut points_in = Buffer::scratch(at_once * whole_in);
+    let mut points_out = Buffer::scratch(at_once * whole_out);
     let mut sums = Buffer::zeros(POINTS * inputs * outputs);
     let threads = rayon::current_num_threads() > 1;
-    for first in (0..images).step_by(step) {
-        let here = step.min(images - first);
-        let groups = here.div_ceil(together);
-        let of_group = |group: usize| first + group * together..first + ((group + 1) * together).min(here);
-        let (whole_in, whole_out) = (POINTS * stride_in, POINTS * stride_out);
+    for first in (0..all).step_by(GROUPS) {
+        let groups = GROUPS.min(all - first);
         let (a, b) =
             (&mut points_in.as_mut_slice()[..groups * whole_in], &mut points_out.as_mut_slice()[..groups * whole_out]);
         parallel::chunks2_if(threads, (a, whole_in), (b, whole_out), |group, points_in, points_out| {
-            let mut places = Buffer::scratch(room(IN, down, across, inputs).max(room(OUT, down, across, outputs)));
+            let mut places = Buffer::scratch(room(IN, rows, across, inputs).max(room(OUT, rows, across, outputs)));
             let room = places.as_mut_slice();
-            let band = (0, down, across);
-            for (i, image) in of_group(group).enumerate() {
+            let band = band_of(first + group);
+            let each = band.1 * across;
+            for (i, image) in images_of(first + group).enumerate() {
                 dispatch(Scatter {
                     image: &x[image * from..][..from],
                     size: d.from,
@@ -116,7 +125,7 @@ pub(in crate::kernels) fn gradient<E: Element>(d: &Direct, x: &[E], dy: &[E], dw
         let (points_in, points_out) = (points_in.as_slice(), points_out.as_slice());
         parallel::chunks_if(threads, sums.as_mut_slice(), inputs * outputs, |point, sum| {
             for group in 0..groups {
-                let tiles = of_group(group).len() * each;
+                let tiles = images_of(first + group).len() * band_of(first + group).1 * across;
                 let a = &points_in[group * whole_in + point * stride_in..];
                 let b = &points_out[group * whole_out + point * stride_out..];
                 let a = MatRef::new(a, (tiles, inputs), (deep_in, 1));
