@@ -10,36 +10,90 @@ use kniff_tensor::{Element, Tensor};
 /// Columns from which several threads are worth it.
 const PARALLEL_FROM: usize = 192;
 
-/// Eigenvalues and eigenvectors of a symmetric matrix.
-pub(crate) struct Eigen<E: Element> {
+/// How many times the precision of a decomposition, on the scale of the largest eigenvalue, an eigenvalue has to be for its
+/// error to stay below some thousandths of it.
+const ENOUGH: f64 = 1000.0;
+
+/// Eigenvalues and eigenvectors of a covariance matrix.
+pub(crate) struct Eigen {
     /// Descending; what rounding made negative is 0.
-    pub(crate) values: Vec<E>,
+    pub(crate) values: Vec<f64>,
     /// `[n, n]`: row i belongs to value i. Its entry of largest magnitude (the first such) is positive.
-    pub(crate) vectors: Tensor<E>,
+    pub(crate) vectors: Tensor<f64>,
+    /// The variances of the columns: the matrix's diagonal.
+    columns: Vec<f64>,
 }
 
-/// Decomposes a positive semi-definite matrix `[n, n]` in the precision of `E`.
-pub(crate) fn decompose<E: Element>(what: &'static str, matrix: &Tensor<f64>) -> Result<Eigen<E>, DataError> {
-    // faer needs the type itself; both ways of rounding are exact for what comes out of it.
-    match E::NAME {
-        "f32" => with::<E, f32>(what, matrix, |x| x as f32, f64::from),
-        _ => with::<E, f64>(what, matrix, |x| x, |x| x),
+impl Eigen {
+    /// Up to which eigenvalue a direction v holds nothing but rounding, if the covariance comes from data of type `E`.
+    ///
+    /// An entry of the matrix is exact to the precision on the scale of its own two columns, which leaves along v about
+    /// `sqrt(n) eps sum_j v_j^2 var_j`, however large other columns are; the decomposition itself in f64 adds its own error
+    /// on the scale of the largest eigenvalue.
+    pub(crate) fn noise_floor<E: Element>(&self, direction: usize) -> f64 {
+        let n = self.values.len();
+        let v = &self.vectors.as_slice().unwrap_or_default()[direction * n..(direction + 1) * n];
+        let own: f64 = v.iter().zip(&self.columns).map(|(v, variance)| v * v * variance).sum();
+        let most = self.values.first().copied().unwrap_or(0.0);
+        (n as f64).sqrt() * E::EPSILON.to_f64() * own + n as f64 * f64::EPSILON * most
     }
 }
 
-fn with<E: Element, T: RealField>(
+/// Decomposes a covariance matrix `[n, n]` in f64.
+pub(crate) fn decompose(what: &'static str, matrix: &Tensor<f64>) -> Result<Eigen, DataError> {
+    with::<f64>(what, matrix, |x| x, |x| x)
+}
+
+/// The same for data of type `E`, of whose axes the first `axes` are wanted and get `eps` added to their eigenvalues.
+///
+/// In f32 for f32 data where those eigenvalues lie within f32's precision of the largest: that is the case of most data, and
+/// takes half the time. Where columns differ much in scale or depend on each other it is f64.
+pub(crate) fn decompose_for<E: Element>(
+    what: &'static str,
+    matrix: &Tensor<f64>,
+    axes: usize,
+    eps: f64,
+) -> Result<Eigen, DataError> {
+    if E::NAME == "f32" && axes > 0 {
+        let n = matrix.shape()[0];
+        let largest = (0..n).map(|i| matrix.at(&[i, i])).fold(0.0, f64::max);
+        if largest.is_normal() {
+            // Divided by that, nothing over- or underflows that matters.
+            let mut found = with::<f32>(what, matrix, |x| (x / largest) as f32, f64::from)?;
+            found.values.iter_mut().for_each(|v| *v *= largest);
+            let enough = ENOUGH.max(n as f64) * f64::from(f32::EPSILON) * found.values[0];
+            if found.values[axes - 1] + eps > enough {
+                return Ok(found);
+            }
+        }
+    }
+    decompose(what, matrix)
+}
+
+/// Numbers of a decomposition in the data's precision.
+///
+/// # Errors
+/// If it cannot hold them.
+pub(crate) fn rounded<E: Element>(what: &'static str, x: &Tensor<f64>) -> Result<Tensor<E>, DataError> {
+    let x = x.contiguous();
+    let all = x.as_slice().unwrap_or_default();
+    let out = Tensor::from_fn(*x.shape(), |i| E::from_f64(all[i]));
+    if out.all_finite() { Ok(out) } else { Err(DataError::Decomposition { what }) }
+}
+
+fn with<T: RealField>(
     what: &'static str,
     matrix: &Tensor<f64>,
     narrow: impl Fn(f64) -> T,
     widen: impl Fn(T) -> f64,
-) -> Result<Eigen<E>, DataError> {
+) -> Result<Eigen, DataError> {
     let n = matrix.shape()[0];
     if n == 0 {
-        return Ok(Eigen { values: Vec::new(), vectors: Tensor::zeros([0, 0]) });
+        return Ok(Eigen { values: Vec::new(), vectors: Tensor::zeros([0, 0]), columns: Vec::new() });
     }
     let matrix = matrix.contiguous();
     let entries = matrix.as_slice().unwrap_or_default();
-    if entries.iter().any(|x| !E::from_f64(*x).is_finite()) {
+    if entries.iter().any(|x| !x.is_finite()) {
         return Err(DataError::Decomposition { what });
     }
     let a = Mat::<T>::from_fn(n, n, |i, j| narrow(entries[i * n + j]));
@@ -54,22 +108,23 @@ fn with<E: Element, T: RealField>(
     self_adjoint_evd(a.as_ref(), values.as_mut(), Some(vectors.as_mut()), par, stack, Default::default())
         .map_err(|_| DataError::Decomposition { what })?;
 
-    let mut out = Eigen { values: Vec::with_capacity(n), vectors: Tensor::scratch([n, n]) };
+    let columns = (0..n).map(|i| entries[i * n + i]).collect();
+    let mut out = Eigen { values: Vec::with_capacity(n), vectors: Tensor::scratch([n, n]), columns };
     let rows = out.vectors.make_mut();
     for (i, row) in rows.chunks_exact_mut(n).enumerate() {
         // faer's eigenvalues ascend.
         let from = n - 1 - i;
-        out.values.push(E::from_f64(widen(values[from].clone()).max(0.0)));
+        out.values.push(widen(values[from].clone()).max(0.0));
         for (j, x) in row.iter_mut().enumerate() {
-            *x = E::from_f64(widen(vectors[(j, from)].clone()));
+            *x = widen(vectors[(j, from)].clone());
         }
-        let mut largest = E::ZERO;
+        let mut largest = 0.0_f64;
         for &x in row.iter() {
             if x.abs() > largest.abs() {
                 largest = x;
             }
         }
-        if largest < E::ZERO {
+        if largest < 0.0 {
             row.iter_mut().for_each(|x| *x = -*x);
         }
     }
@@ -77,11 +132,6 @@ fn with<E: Element, T: RealField>(
         return Err(DataError::Decomposition { what });
     }
     Ok(out)
-}
-
-/// The eigenvalue up to which a direction holds nothing but rounding: the largest, times n, times the precision.
-pub(crate) fn noise_floor<E: Element>(values: &[E]) -> E {
-    values.first().map_or(E::ZERO, |&most| most * E::from_usize(values.len()) * E::EPSILON)
 }
 
 #[cfg(test)]
@@ -92,20 +142,24 @@ mod tests {
     #[test]
     fn two_by_two_by_hand() {
         let a = Tensor::from_slice(&[2.0, -1.0, -1.0, 2.0], [2, 2]);
-        let e: Eigen<f64> = decompose("a", &a).unwrap();
+        let e = decompose("a", &a).unwrap();
         assert!((e.values[0] - 3.0).abs() < 1e-14 && (e.values[1] - 1.0).abs() < 1e-14);
         let r = 0.5_f64.sqrt();
         assert!((e.vectors.at(&[1, 0]) - r).abs() < 1e-14 && (e.vectors.at(&[1, 1]) - r).abs() < 1e-14);
         assert!((e.vectors.at(&[0, 0]) + e.vectors.at(&[0, 1])).abs() < 1e-14);
     }
 
+    fn square(n: usize) -> Tensor<f64> {
+        let x = Tensor::<f64>::randn([n, 2 * n], &mut Rng::new(0));
+        let x = x.view().into_dimensionality::<ndarray::Ix2>().unwrap().to_owned();
+        Tensor::from_ndarray(x.dot(&x.t()))
+    }
+
     #[test]
     fn threads_do_not_change_a_bit() {
         for n in [64, 250] {
-            let x = Tensor::<f64>::randn([n, n], &mut Rng::new(0));
-            let x = x.view().into_dimensionality::<ndarray::Ix2>().unwrap().to_owned();
-            let a = Tensor::from_ndarray(x.dot(&x.t()));
-            let of = |threads| with_threads(threads, || decompose::<f32>("a", &a).unwrap());
+            let a = square(n);
+            let of = |threads| with_threads(threads, || decompose_for::<f32>("a", &a, n, 0.0).unwrap());
             let (one, four) = (of(1), of(4));
             assert_eq!((&one.values, &one.vectors), (&four.values, &four.vectors));
             let (two, again) = (of(2), of(2));
@@ -114,10 +168,29 @@ mod tests {
     }
 
     #[test]
+    fn single_precision_is_taken_where_it_is_enough() {
+        let is_f32 = |e: &Eigen| e.vectors.to_vec().iter().all(|&x| x == f64::from(x as f32));
+        let a = square(20);
+        assert!(is_f32(&decompose_for::<f32>("a", &a, 20, 0.0).unwrap()));
+        assert!(!is_f32(&decompose_for::<f64>("a", &a, 20, 0.0).unwrap()));
+        // Two columns of the same data, but one of them a thousandth as large: a millionth of the variance.
+        let a = |by: f64| Tensor::from_slice(&[2.0, by, by, 2.0 * by * by], [2, 2]);
+        assert!(is_f32(&decompose_for::<f32>("a", &a(0.1), 2, 0.0).unwrap()));
+        let small = decompose_for::<f32>("a", &a(1e-3), 2, 0.0).unwrap();
+        assert!(!is_f32(&small) && (small.values[1] / 1.5e-6 - 1.0).abs() < 1e-5, "{:?}", small.values);
+        // The second axis is not wanted, or drowns in what is added.
+        assert!(is_f32(&decompose_for::<f32>("a", &a(1e-3), 1, 0.0).unwrap()));
+        assert!(is_f32(&decompose_for::<f32>("a", &a(1e-3), 2, 0.1).unwrap()));
+        // Scales that f32 cannot hold.
+        let tiny = decompose_for::<f32>("a", &square(20).affine(1e-60, 0.0), 20, 0.0).unwrap();
+        assert!(is_f32(&tiny) && tiny.values[19] > 0.0);
+    }
+
+    #[test]
     fn infinity_and_nothing() {
-        assert!(decompose::<f64>("a", &Tensor::full([2, 2], f64::INFINITY)).is_err());
-        assert!(decompose::<f32>("a", &Tensor::full([2, 2], 1e300)).is_err());
-        assert!(decompose::<f32>("a", &Tensor::zeros([0, 0])).unwrap().values.is_empty());
-        assert_eq!(decompose::<f32>("a", &Tensor::zeros([2, 2])).unwrap().values, [0.0, 0.0]);
+        assert!(decompose("a", &Tensor::full([2, 2], f64::INFINITY)).is_err());
+        assert!(decompose_for::<f32>("a", &Tensor::full([2, 2], f64::NAN), 2, 0.0).is_err());
+        assert!(decompose_for::<f32>("a", &Tensor::zeros([0, 0]), 0, 0.0).unwrap().values.is_empty());
+        assert_eq!(decompose_for::<f32>("a", &Tensor::zeros([2, 2]), 2, 0.0).unwrap().values, [0.0, 0.0]);
     }
 }

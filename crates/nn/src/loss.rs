@@ -42,6 +42,22 @@ pub trait Loss<E: Element, O, T>: Send + Sync {
     /// # Errors
     /// As [`Loss::loss`].
     fn per_example(&self, output: &O, target: &T) -> Result<Tensor<E>, LossError>;
+
+    /// How [`Loss::loss`] makes one number of the examples' losses; their mean, unless an implementation says otherwise.
+    fn reduces_by(&self) -> Reduction {
+        Reduction::Mean
+    }
+
+    /// What the mean over a batch with these targets divides by, so that batches can be put together: the number of
+    /// examples; for a cross-entropy of labels the sum of the class weights of those that count.
+    ///
+    /// 0 says that nothing in the batch counts, and that its mean is none.
+    fn weight(&self, target: &T) -> f64;
+}
+
+/// The length of the first axis: how many examples a target is for.
+pub(crate) fn examples(shape: &[usize]) -> f64 {
+    shape.first().copied().unwrap_or(1) as f64
 }
 
 /// A target that does not fit, or a setting that cannot be.
@@ -164,6 +180,14 @@ macro_rules! regression {
                 let target = $crate::loss::fit($name, output.var(), target)?;
                 $crate::loss::first_bad($name, &target, $range, $expected)?;
                 self.of(&output.var().detach(), &target.into(), Reduce::None).map(example_means)
+            }
+
+            fn reduces_by(&self) -> $crate::Reduction {
+                self.reduction
+            }
+
+            fn weight(&self, target: &Tensor<E>) -> f64 {
+                $crate::loss::examples(target.shape())
             }
         }
     };

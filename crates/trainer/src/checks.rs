@@ -1,12 +1,15 @@
 //! What can be known to be wrong before the first step.
 
 use crate::evaluate::loss_error;
-use crate::{Batches, Phase, TrainError};
+use crate::{Batches, Metric, Phase, TrainError};
 use kniff_autograd::Var;
 use kniff_data::{Batch, Provenance, Role, Targets};
 use kniff_nn::{Head, Layer, Loss, Model, ModuleExt, check_coverage, summary};
 use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 use std::any::Any;
+
+/// A metric of a trainer's.
+type BoxedMetric<E, H, T> = Box<dyn Metric<E, <H as Head<E>>::Output, T>>;
 
 /// A model and its loss, to be looked at together with data.
 pub(crate) struct Checks<'a, L, H: Head<E>, T, E: Element> {
@@ -31,6 +34,19 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Checks<'_, L, H, T, E> {
         let losses = self.loss.per_example(&output, &first.targets);
         losses.map_err(|source| loss_error(phase, source, &first.indices))?;
         Ok(first)
+    }
+
+    /// Whether the metrics can be taken of the model's outputs.
+    pub(crate) fn metrics(&self, first: &Batch<E, T>, metrics: &[BoxedMetric<E, H, T>]) -> Result<(), TrainError> {
+        if metrics.is_empty() {
+            return Ok(());
+        }
+        let output = self.model.predict(&first.inputs);
+        let ask = |m: &BoxedMetric<E, H, T>| {
+            let refused = |reason| TrainError::Metric { metric: m.name().to_owned(), reason };
+            m.check(&output, &first.targets).map_err(refused)
+        };
+        metrics.iter().try_for_each(ask)
     }
 
     /// Shows the loss every label that occurs, beside an output of zeros: it knows which ones it takes.

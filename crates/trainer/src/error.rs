@@ -73,6 +73,23 @@ pub enum TrainError {
         /// What is wrong.
         source: LossError,
     },
+    /// A metric cannot be taken of the model's outputs.
+    #[error("the metric {metric}: {reason}")]
+    Metric {
+        /// The metric's name.
+        metric: String,
+        /// What does not fit, and what would.
+        reason: String,
+    },
+    /// The loss ignores every label, or gives every class that occurs the weight 0.
+    #[error(
+        "no example of the {phase} data counts for the loss: every label is ignored, or its class has the weight 0; look \
+         at the loss's ignore_index and class_weights, and at the labels"
+    )]
+    NothingCounts {
+        /// Which data.
+        phase: Phase,
+    },
     /// An input is infinite or not a number.
     #[error(
         "the {phase} data, example {example}: input {position} is {value}; mend or drop the example, and look at what \

@@ -1,16 +1,14 @@
 //! The loop: checks, epochs of steps, validation, and what is done when it fails.
 
 use crate::callback::{Callback, Control, View};
-use crate::checks::{Checks, check_contract, finite};
-use crate::evaluate::{loss_error, mean_loss};
+use crate::checks::{Checks, check_contract};
+use crate::evaluate::mean_loss;
 use crate::progress::Reporter;
-use crate::rivals::rivals;
 use crate::trainer::{Every, Trainer};
 use crate::{Batches, EpochRecord, History, Kept, MetricRecord, Monitor, Phase, TrainError};
-use kniff_autograd::Var;
-use kniff_data::{Evidence, Targets};
+use kniff_data::Targets;
 use kniff_nn::{Head, Layer, Module, ModuleExt, Path};
-use kniff_optim::{Action, ClosingRecord, OptimError, Reaction};
+use kniff_optim::{Action, ClosingRecord, Reaction};
 use kniff_tensor::{Element, Tensor};
 use std::time::Instant;
 
@@ -44,13 +42,13 @@ pub enum Stopped {
 }
 
 /// The training data, and whether their order learns from the losses.
-enum Feed<'a, E: Element, T> {
+pub(crate) enum Feed<'a, E: Element, T> {
     Fixed(&'a dyn Batches<E, T>),
     Learning(&'a mut dyn Batches<E, T>),
 }
 
 impl<E: Element, T> Feed<'_, E, T> {
-    fn batches(&self) -> &dyn Batches<E, T> {
+    pub(crate) fn batches(&self) -> &dyn Batches<E, T> {
         match self {
             Self::Fixed(data) => *data,
             Self::Learning(data) => *data,
@@ -59,25 +57,25 @@ impl<E: Element, T> Feed<'_, E, T> {
 }
 
 /// Weights to go back to.
-struct Good<E: Element> {
+pub(crate) struct Good<E: Element> {
     kept: Kept,
     state: Vec<(String, Tensor<E>)>,
 }
 
 /// Where the training is, and who watches.
-struct Run<E: Element> {
-    callbacks: Vec<Box<dyn Callback<E>>>,
-    reporter: Reporter,
+pub(crate) struct Run<E: Element> {
+    pub(crate) callbacks: Vec<Box<dyn Callback<E>>>,
+    pub(crate) reporter: Reporter,
     good: Good<E>,
     metrics: Vec<(String, bool)>,
     validates: bool,
     monitor: Monitor,
-    epoch: usize,
+    pub(crate) epoch: usize,
     epochs: usize,
-    loss: f64,
-    rate: f64,
+    pub(crate) loss: f64,
+    pub(crate) rate: f64,
     /// The walk's path, whose memory is used again at every step.
-    path: Path,
+    pub(crate) path: Path,
 }
 
 impl<E: Element> Run<E> {
@@ -95,7 +93,7 @@ impl<E: Element> Run<E> {
     }
 
     /// Asks every callback in turn; the first that wants to stop gives the reason.
-    fn ask(
+    pub(crate) fn ask(
         &mut self,
         history: &History,
         step: usize,
@@ -119,27 +117,6 @@ impl<E: Element> Run<E> {
         }
         self.callbacks = callbacks;
         result.map(|()| stop)
-    }
-}
-
-/// What the steps of an epoch add up to.
-#[derive(Default)]
-struct Sums {
-    loss: f64,
-    /// The losses of the batches, and their squares, for the error of the mean.
-    batches: [f64; 2],
-    steps: usize,
-    examples: usize,
-    norm: f64,
-    norms: usize,
-}
-
-impl Sums {
-    /// The standard error of the mean of the batches' losses.
-    fn error(&self) -> Option<f64> {
-        let n = self.steps as f64;
-        let [sum, squares] = self.batches;
-        (self.steps > 1).then(|| ((squares / n - (sum / n).powi(2)).max(0.0) / (n - 1.0)).sqrt())
     }
 }
 
@@ -246,6 +223,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         self.provenance = train.provenance();
         let mut checks = Checks { model: &mut self.model, loss: &*self.loss };
         let first = checks.data(Phase::Training, train)?;
+        checks.metrics(&first, &self.metrics)?;
         if let Some(valid) = valid {
             checks.data(Phase::Validation, valid)?;
         }
@@ -337,7 +315,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
     }
 
     /// The learning rate of the next step.
-    fn rate(&self) -> f64 {
+    pub(crate) fn rate(&self) -> f64 {
         let rate = match &self.schedule {
             None if self.closing.is_some() => self.base_rate,
             None => self.optimizer.learning_rate(),
@@ -362,6 +340,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
 
         self.metrics.iter_mut().for_each(|m| m.reset());
         let (sums, mut stop) = self.steps(run, feed)?;
+        let train_loss = sums.loss.mean().ok_or(TrainError::NothingCounts { phase: Phase::Training })?;
         let mut metrics: Vec<MetricRecord> = self
             .metrics
             .iter()
@@ -375,7 +354,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         run.good = Good { kept: Kept::Epoch(run.epoch), state };
         self.history.epochs.push(EpochRecord {
             epoch: run.epoch,
-            train_loss: sums.loss / sums.examples as f64,
+            train_loss,
             valid_loss,
             metrics,
             learning_rate: run.rate,
@@ -424,67 +403,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         (record.action == Action::Stop).then(|| Stopped::Early { by: "ClosingPolicy".into(), reason: reason() })
     }
 
-    /// The steps of an epoch.
-    fn steps(&mut self, run: &mut Run<E>, feed: &mut Feed<'_, E, T>) -> Result<(Sums, Option<Stopped>), TrainError> {
-        let phase = Phase::Training;
-        let first_epoch = self.history.epochs.is_empty();
-        let mut sums = Sums::default();
-        // Counted from 0 there.
-        for batch in feed.batches().epoch(run.epoch as u64 - 1) {
-            let batch = batch.map_err(|source| TrainError::Data { phase, source })?;
-            if first_epoch {
-                finite(phase, &batch)?;
-            }
-            if self.schedule.is_some() || self.closing.is_some() {
-                run.rate = self.rate();
-                self.optimizer.set_learning_rate(run.rate);
-            }
-            let mut rng = self.rng.keyed(self.steps as u64);
-            let output = self.model.forward_train(&Var::constant(batch.inputs.clone()), &mut rng);
-            let loss = self.loss.loss(&output, &batch.targets);
-            let loss = loss.map_err(|source| loss_error(phase, source, &batch.indices))?;
-            run.loss = loss.item().to_f64();
-            if !run.loss.is_finite() {
-                finite(phase, &batch)?;
-                return Err(self.not_finite(run, phase, run.loss));
-            }
-            self.metrics.iter_mut().for_each(|m| m.update(&output, &batch.targets));
-            if let Feed::Learning(data) = feed {
-                let losses = self.loss.per_example(&output, &batch.targets);
-                let losses = losses.map_err(|source| loss_error(phase, source, &batch.indices))?;
-                let losses: Vec<f64> = losses.to_vec().iter().map(|l| l.to_f64()).collect();
-                let rivals = rivals::<E, _, _>(&output, &batch.targets);
-                data.observe_evidence(&Evidence { indices: &batch.indices, losses: &losses, rivals: &rivals });
-            }
-            drop(output);
-            let gradients = loss.backward();
-            let report =
-                self.optimizer.step(&mut self.model, &mut run.path, &gradients).map_err(|source| match source {
-                    OptimError::NonFiniteGradient { .. } => self.not_finite(run, phase, f64::NAN),
-                    source => TrainError::Optimizer { epoch: run.epoch, step: self.steps + 1, source },
-                })?;
-            self.steps += 1;
-            sums.loss += run.loss * batch.len() as f64;
-            sums.examples += batch.len();
-            sums.batches[0] += run.loss;
-            sums.batches[1] += run.loss * run.loss;
-            sums.steps += 1;
-            if let Some(norm) = report.gradient_norm {
-                sums.norm += norm;
-                sums.norms += 1;
-            }
-            run.reporter.batch_end(run.loss);
-            if !run.callbacks.is_empty() {
-                let end = |callback: &mut dyn Callback<E>, view: &View<'_>| callback.batch_end(view, &self.model);
-                if let Some(stop) = run.ask(&self.history, self.steps, end)? {
-                    return Ok((sums, Some(stop)));
-                }
-            }
-        }
-        Ok((sums, None))
-    }
-
-    fn not_finite(&self, run: &Run<E>, phase: Phase, loss: f64) -> TrainError {
+    pub(crate) fn not_finite(&self, run: &Run<E>, phase: Phase, loss: f64) -> TrainError {
         let (epoch, learning_rate, kept) = (run.epoch, run.rate, run.good.kept);
         let step = if phase == Phase::Training { self.steps + 1 } else { self.steps };
         TrainError::NonFiniteLoss { phase, epoch, step, loss, learning_rate, kept }
@@ -512,7 +431,10 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         let phase = Phase::Validation;
         let metrics = &mut self.metrics;
         metrics.iter_mut().for_each(|m| m.reset());
-        let mut update = |output: &H::Output, target: &T| metrics.iter_mut().for_each(|m| m.update(output, target));
+        let mut update = |output: &H::Output, target: &T| {
+            metrics.iter_mut().for_each(|m| m.update(output, target));
+            Ok(())
+        };
         let (loss, _) = mean_loss(&self.model, &*self.loss, data, phase, &mut update)?;
         for (record, metric) in records.iter_mut().zip(&self.metrics) {
             record.valid = known(metric.value());

@@ -27,6 +27,7 @@ mod range_test;
 mod re_estimate;
 mod rivals;
 mod stepper;
+mod steps;
 mod test_time;
 mod trainer;
 

@@ -27,10 +27,18 @@ pub trait Metric<E: Element, O, T>: Send {
     /// Forgets all examples.
     fn reset(&mut self);
 
+    /// Whether the metric can be taken of such outputs; asked before a training's first step and an evaluation's updates.
+    ///
+    /// # Errors
+    /// What does not fit, and what would: as many classes as the network has outputs, say.
+    fn check(&self, _output: &O, _target: &T) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Takes a batch in.
     ///
     /// # Panics
-    /// If the targets do not fit the output; a loss on the same two has said so before, with an error.
+    /// If [`Metric::check`] refuses the two, or the targets do not fit the output; a loss on the same two has said so before, with an error.
     fn update(&mut self, output: &O, target: &T);
 
     /// The number for all examples since the last reset; NaN if there were none.

@@ -69,7 +69,7 @@ impl ColorPca {
         if covariance.count() == 0 {
             return Err(DataError::Empty { what: "the images to fit colours on" });
         }
-        let found = eigen::decompose::<f64>("colour PCA", &covariance.matrix(0)?)?;
+        let found = eigen::decompose("colour PCA", &covariance.matrix(0)?)?;
         let row = |i: usize| [0, 1, 2].map(|j| found.vectors.at(&[i, j]));
         Self::new([found.values[0], found.values[1], found.values[2]], [row(0), row(1), row(2)])
     }

@@ -1,6 +1,6 @@
 //! Principal axes: uncorrelated columns, scaled to variance 1 if wanted.
 
-use crate::eigen::{decompose, noise_floor};
+use crate::eigen::{decompose_for, rounded};
 use crate::normalizer::{check_example, check_scales, check_stored, for_all, map_rows, times};
 use crate::{Covariance, DataError, Dataset, Examples, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
@@ -39,12 +39,12 @@ impl Default for PcaOptions {
 ///
 /// The axes V are the covariance's eigenvectors, by descending eigenvalue lambda; the covariance is divided by n - 1, as
 /// scikit-learn's `PCA` does. An axis has no sign of its own: here its entry of largest magnitude is positive. An axis
-/// whose lambda + eps is rounding noise (at most the largest lambda times the number of columns times the precision) is not scaled but divided by
-/// 1, so that the zero which it carries does not become noise of variance 1; [`PcaWhitening::constant_axes`] names it. The
+/// whose lambda + eps is rounding noise (at most the precision times the root of the number of columns times the variance of
+/// the columns that it is made of) is not scaled but divided by 1, so that the zero which it carries does not become noise of variance 1; [`PcaWhitening::constant_axes`] names it. The
 /// slide's "decorrelate the inputs, then scale them to the same variance".
 ///
-/// Differs from scikit-learn: it computes in f32 for f32 data, here products are added up in f64; it clips small scales at the
-/// precision; its default keeps at most n axes; its signs come from the rows of the data or of V, by version.
+/// Differs from scikit-learn: it computes in f32 for f32 data, here products are added up in f64, and the decomposition is in
+/// f64 wherever f32 would spoil an axis; it clips small scales at the precision; its default keeps at most n axes; its signs come from the rows of the data or of V, by version.
 ///
 /// ```
 /// use kniff_data::{Normalizer, PcaWhitening};
@@ -123,25 +123,30 @@ impl<E: Element> PcaWhitening<E> {
     pub fn from_covariance(covariance: &Covariance, options: &PcaOptions) -> Result<Self, DataError> {
         let columns = covariance.columns();
         check_options(options, columns)?;
-        let eigen = decompose::<E>("PCA whitening", &covariance.matrix(1)?)?;
-        let total: f64 = eigen.values.iter().map(|v| v.to_f64()).sum();
-        let axes = match options.keep {
-            Keep::All => columns,
+        let wanted = match options.keep {
             Keep::Components(axes) => axes,
-            Keep::Variance(fraction) => axes_for(&eigen.values, fraction * total),
+            Keep::All | Keep::Variance(_) => columns,
         };
-        let floor = noise_floor(&eigen.values);
-        let variance = eigen.values[..axes].to_vec();
-        let regular = |v: E| v + E::from_f64(options.eps);
-        let constant: Vec<usize> = (0..axes).filter(|&i| regular(variance[i]) <= floor).collect();
-        let mut scale = vec![E::ONE; axes];
+        let eigen = decompose_for::<E>("PCA whitening", &covariance.matrix(1)?, wanted, options.eps)?;
+        let total: f64 = eigen.values.iter().sum();
+        let axes = match options.keep {
+            Keep::Variance(fraction) => axes_for(&eigen.values, fraction * total),
+            _ => wanted,
+        };
+        let regular = |i: usize| eigen.values[i] + options.eps;
+        let constant: Vec<usize> = (0..axes).filter(|&i| regular(i) <= eigen.noise_floor::<E>(i)).collect();
+        let mut scale = vec![1.0; axes];
         if options.whiten {
-            scale.iter_mut().zip(&variance).for_each(|(s, &v)| *s = regular(v).sqrt());
-            constant.iter().for_each(|&i| scale[i] = E::ONE);
+            scale.iter_mut().enumerate().for_each(|(i, s)| *s = regular(i).sqrt());
+            constant.iter().for_each(|&i| scale[i] = 1.0);
         }
-        let mean = covariance.mean().iter().map(|&m| E::from_f64(m)).collect();
-        let components = eigen.vectors.slice_axis(0, ..axes).contiguous();
-        Ok(Self::assemble(mean, components, variance, E::from_f64(total), scale, constant))
+        let narrow = |x: &[f64]| rounded("PCA whitening", &Tensor::from_slice(x, [x.len()])).map(|x| x.to_vec());
+        let components = rounded("PCA whitening", &eigen.vectors.slice_axis(0, ..axes))?;
+        let total = narrow(&[total])?[0];
+        let (mean, variance, scale) = (narrow(covariance.mean())?, narrow(&eigen.values[..axes])?, narrow(&scale)?);
+        let pca = Self::assemble(mean, components, variance, total, scale, constant);
+        let fits = pca.forth.all_finite() && pca.back.all_finite();
+        fits.then_some(pca).ok_or(DataError::Decomposition { what: "PCA whitening" })
     }
 
     fn assemble(
@@ -276,10 +281,10 @@ pub(super) fn check_eps(eps: f64) -> Result<(), DataError> {
 }
 
 /// How many of the largest values it takes to reach `goal`.
-fn axes_for<E: Element>(values: &[E], goal: f64) -> usize {
+fn axes_for(values: &[f64], goal: f64) -> usize {
     let mut sum = 0.0;
     for (i, v) in values.iter().enumerate() {
-        sum += v.to_f64();
+        sum += v;
         if sum >= goal {
             return i + 1;
         }
@@ -339,6 +344,47 @@ mod tests {
             let expected = f64::from(u8::from(i / 40 == i % 40));
             assert!((v - expected).abs() < 1e-4, "{i}: {v}");
         }
+    }
+
+    /// The covariance of what comes out, beside the unit matrix.
+    fn farthest_from_white(x: &Tensor<f32>, axes: usize) -> f64 {
+        let pca = PcaWhitening::fit(x).unwrap();
+        let mut c = Covariance::new(axes);
+        c.update(&pca.transform(x).unwrap().slice_axis(1, ..axes).contiguous()).unwrap();
+        let unit = |i: usize| f64::from(u8::from(i / axes == i % axes));
+        c.matrix(1).unwrap().to_vec().iter().enumerate().map(|(i, v)| (v - unit(i)).abs()).fold(0.0, f64::max)
+    }
+
+    #[test]
+    fn single_precision_data_of_very_different_scales_becomes_white() {
+        for small in [1e-2_f32, 1e-3, 3e-4] {
+            let x = Tensor::<f32>::randn([500, 3], &mut Rng::new(5));
+            let x = Tensor::from_fn([500, 3], |i| x.at(&[i / 3, i % 3]) * [1.0, small, small * small][i % 3]);
+            assert!(PcaWhitening::fit(&x).unwrap().constant_axes().is_empty());
+            assert!(farthest_from_white(&x, 3) < 1e-3, "{small}: {}", farthest_from_white(&x, 3));
+        }
+    }
+
+    #[test]
+    fn axes_that_carry_only_rounding_are_found_in_single_precision() {
+        // Fewer examples than columns, of scales from 1 to 1e-3: 40 examples span 39 directions.
+        let x = Tensor::<f32>::randn([40, 60], &mut Rng::new(6));
+        let x = Tensor::from_fn([40, 60], |i| x.at(&[i / 60, i % 60]) * 10_f32.powf(-((i % 60) as f32) / 20.0) + 1.0);
+        let pca = PcaWhitening::fit(&x).unwrap();
+        assert_eq!(pca.constant_axes(), (39..60).collect::<Vec<_>>());
+        assert!(farthest_from_white(&x, 39) < 1e-2);
+        // A column twice, one that never changes, and one that is the sum of two others.
+        let x = Tensor::<f32>::randn([300, 3], &mut Rng::new(7));
+        let x = Tensor::from_fn([300, 6], |i| {
+            let (r, c) = (i / 6, i % 6);
+            match c {
+                3 => x.at(&[r, 0]),
+                4 => 100.0,
+                5 => x.at(&[r, 1]) + x.at(&[r, 2]),
+                _ => x.at(&[r, c]),
+            }
+        });
+        assert_eq!(PcaWhitening::fit(&x).unwrap().constant_axes(), [3, 4, 5]);
     }
 
     #[test]

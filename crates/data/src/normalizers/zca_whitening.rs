@@ -1,7 +1,7 @@
 //! White data that still looks like the data: the symmetric whitening.
 
 use super::pca_whitening::{check_eps, minus};
-use crate::eigen::{decompose, noise_floor};
+use crate::eigen::{decompose_for, rounded};
 use crate::normalizer::{check_example, check_stored, for_all, map_rows, times};
 use crate::{Covariance, DataError, Dataset, Examples, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
@@ -67,16 +67,14 @@ impl<E: Element> ZcaWhitening<E> {
     /// As [`ZcaWhitening::fit`].
     pub fn from_covariance(covariance: &Covariance, eps: f64) -> Result<Self, DataError> {
         check_eps(eps)?;
-        let eigen = decompose::<E>("ZCA whitening", &covariance.matrix(0)?)?;
-        let floor = noise_floor(&eigen.values);
-        let roots: Vec<E> = eigen
-            .values
-            .iter()
-            .map(|&v| v + E::from_f64(eps))
-            .map(|v| if v <= floor { E::ONE } else { v.sqrt() })
-            .collect();
-        let forth = conjugate(&eigen.vectors, roots.iter().map(|&r| E::ONE / r));
-        let back = conjugate(&eigen.vectors, roots.iter().copied());
+        let eigen = decompose_for::<E>("ZCA whitening", &covariance.matrix(0)?, covariance.columns(), eps)?;
+        let regular = |(i, v): (usize, &f64)| match v + eps {
+            v if v <= eigen.noise_floor::<E>(i) => 1.0,
+            v => v.sqrt(),
+        };
+        let roots: Vec<f64> = eigen.values.iter().enumerate().map(regular).collect();
+        let forth = rounded("ZCA whitening", &conjugate(&eigen.vectors, roots.iter().map(|&r| 1.0 / r)))?;
+        let back = rounded("ZCA whitening", &conjugate(&eigen.vectors, roots.iter().copied()))?;
         let mean = covariance.mean().iter().map(|&m| E::from_f64(m)).collect();
         Ok(Self { mean, forth, back })
     }
@@ -134,7 +132,7 @@ impl<E: Element> TryFrom<Stored<E>> for ZcaWhitening<E> {
 }
 
 /// U diag(factors) U^T for eigenvectors in rows; exactly symmetric.
-fn conjugate<E: Element>(vectors: &Tensor<E>, factors: impl Iterator<Item = E>) -> Tensor<E> {
+fn conjugate(vectors: &Tensor<f64>, factors: impl Iterator<Item = f64>) -> Tensor<f64> {
     let n = vectors.shape()[0];
     let mut scaled = vectors.clone();
     let rows = scaled.make_mut().chunks_exact_mut(n.max(1));

@@ -1,6 +1,6 @@
 //! Binary cross-entropy, for yes-or-no answers.
 
-use crate::loss::{example_means, first_bad, fit};
+use crate::loss::{example_means, examples, first_bad, fit};
 use crate::{BinaryLogits, Loss, LossError, Reduction};
 use kniff_autograd::Var;
 use kniff_autograd::ops::Reduce;
@@ -93,6 +93,14 @@ impl<E: Element> Loss<E, BinaryLogits<E>, Tensor<E>> for BinaryCrossEntropy {
     fn per_example(&self, output: &BinaryLogits<E>, target: &Tensor<E>) -> Result<Tensor<E>, LossError> {
         self.of(&output.var().detach(), target, Reduce::None).map(example_means)
     }
+
+    fn reduces_by(&self) -> Reduction {
+        self.reduction
+    }
+
+    fn weight(&self, target: &Tensor<E>) -> f64 {
+        examples(target.shape())
+    }
 }
 
 impl<E: Element> Loss<E, BinaryLogits<E>, Indices> for BinaryCrossEntropy {
@@ -106,6 +114,14 @@ impl<E: Element> Loss<E, BinaryLogits<E>, Indices> for BinaryCrossEntropy {
 
     fn per_example(&self, output: &BinaryLogits<E>, target: &Indices) -> Result<Tensor<E>, LossError> {
         self.of(&output.var().detach(), &numbers(target), Reduce::None).map(example_means)
+    }
+
+    fn reduces_by(&self) -> Reduction {
+        self.reduction
+    }
+
+    fn weight(&self, target: &Indices) -> f64 {
+        examples(target.shape())
     }
 }
 

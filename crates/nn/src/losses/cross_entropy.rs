@@ -1,6 +1,6 @@
 //! Cross-entropy, for one class out of several.
 
-use crate::loss::{example_means, first_bad};
+use crate::loss::{example_means, examples, first_bad};
 use crate::{Logits, Loss, LossError, Reduction};
 use kniff_autograd::Var;
 use kniff_autograd::ops::{CrossEntropyOptions, Reduce};
@@ -143,6 +143,18 @@ impl<E: Element> Loss<E, Logits<E>, Indices> for CrossEntropy {
     fn per_example(&self, output: &Logits<E>, target: &Indices) -> Result<Tensor<E>, LossError> {
         self.of_labels(&output.var().detach(), target, Reduce::None).map(example_means)
     }
+
+    fn reduces_by(&self) -> Reduction {
+        self.reduction
+    }
+
+    fn weight(&self, target: &Indices) -> f64 {
+        let counted = target.as_slice().iter().filter(|&&y| Some(y) != self.ignore_index);
+        match &self.class_weights {
+            None => counted.count() as f64,
+            Some(w) => counted.map(|&y| w.get(y).copied().unwrap_or(0.0)).sum(),
+        }
+    }
 }
 
 impl<E: Element> Loss<E, Logits<E>, Tensor<E>> for CrossEntropy {
@@ -156,6 +168,14 @@ impl<E: Element> Loss<E, Logits<E>, Tensor<E>> for CrossEntropy {
 
     fn per_example(&self, output: &Logits<E>, target: &Tensor<E>) -> Result<Tensor<E>, LossError> {
         self.of_distributions(&output.var().detach(), target, Reduce::None).map(example_means)
+    }
+
+    fn reduces_by(&self) -> Reduction {
+        self.reduction
+    }
+
+    fn weight(&self, target: &Tensor<E>) -> f64 {
+        examples(target.shape())
     }
 }
 

@@ -15,8 +15,7 @@ use std::cell::{Cell, RefCell};
 ///
 /// Vectors over the parameters are plain slices of f64: the trainable parameters in the order of
 /// [`ModuleExt::parameters`], each row by row; frozen ones are constants. Over several batches everything is the mean over
-/// the examples, however they are cut: each batch's mean counts with its number of examples. (A loss with class weights
-/// divides by the weights of its own batch; there the mean is over batches in that sense.)
+/// the examples, however they are cut: each batch's loss counts with what its mean divides by ([`Loss::weight`]).
 ///
 /// The network is as at test time: no dropout, batch norm by its running statistics, which are constants here. With batch
 /// statistics the loss of an example would depend on its batch, and there would be no one surface.
@@ -106,12 +105,12 @@ impl<'a, L: Layer<E>, H: Head<E>, T, E: Element> Surface<'a, L, H, T, E> {
     pub fn value_and_gradient(&self) -> Result<(f64, Vec<f64>), TrainError> {
         let mut value = 0.0;
         let at = self.point(None);
-        let (gradient, examples) = self.total(|batch, n| {
+        let (gradient, weight) = self.total(|batch, n| {
             let (loss, gradient) = value_and_grad(|at: &Vec<Var<E>>| batch.loss_at(at), &at);
-            value += n as f64 * loss.item().to_f64();
+            value += n * loss.item().to_f64();
             flat(&gradient)
         })?;
-        Ok((value / examples as f64, gradient))
+        Ok((value / weight, gradient))
     }
 
     /// The gradient with the parameters shifted: what [`super::OnlineEigen::update`] asks for.
@@ -279,21 +278,24 @@ impl<'a, L: Layer<E>, H: Head<E>, T, E: Element> Surface<'a, L, H, T, E> {
         self.total(|batch, _| f(batch)).map(|(mean, _)| mean)
     }
 
-    /// The same, with the number of examples; `f` is told how many its batch has.
+    /// The same, with what the mean divides by; `f` is told its batch's share of it.
     fn total(
         &self,
-        mut f: impl FnMut(&Here<'_, 'a, L, H, T, E>, usize) -> Vec<f64>,
-    ) -> Result<(Vec<f64>, usize), TrainError> {
-        let (mut sum, mut examples) = (vec![0.0; self.dimension()], 0);
+        mut f: impl FnMut(&Here<'_, 'a, L, H, T, E>, f64) -> Vec<f64>,
+    ) -> Result<(Vec<f64>, f64), TrainError> {
+        let (mut sum, mut weight) = (vec![0.0; self.dimension()], 0.0);
         let mut add = |inputs: &Tensor<E>, targets: &T, indices: &[usize]| {
             let here = Here { surface: self, inputs: Var::constant(inputs.clone()), targets, refused: Cell::new(None) };
-            let n = inputs.shape().first().copied().unwrap_or(1);
+            let n = self.loss.weight(targets);
+            if n == 0.0 {
+                return Ok(());
+            }
             let part = f(&here, n);
             if let Some(error) = here.refused.take() {
                 return Err(loss_error(PHASE, error, indices));
             }
-            add_scaled(&mut sum, n as f64, &part);
-            examples += n;
+            add_scaled(&mut sum, n, &part);
+            weight += n;
             Ok(())
         };
         match &self.source {
@@ -306,9 +308,12 @@ impl<'a, L: Layer<E>, H: Head<E>, T, E: Element> Surface<'a, L, H, T, E> {
                 }
             }
         }
-        scale(&mut sum, 1.0 / examples as f64);
+        if weight == 0.0 {
+            return Err(TrainError::NothingCounts { phase: PHASE });
+        }
+        scale(&mut sum, 1.0 / weight);
         if sum.iter().all(|x| x.is_finite()) {
-            return Ok((sum, examples));
+            return Ok((sum, weight));
         }
         let reason = "a derivative of the loss is not finite; look for a loss that has diverged, or for inputs that are not \
                       finite";

@@ -6,9 +6,11 @@ use kniff_tensor::{Element, Indices};
 
 /// The number of examples with `argmax(logits) = label`, divided by the number of examples; 1 is the best.
 ///
-/// Of several largest logits the first counts. The classes lie along axis 1.
+/// Of several largest logits the first counts. The classes lie along axis 1. Labels that name no class are left out, being
+/// those that the loss ignores (it refuses all others); one that names a class is left out by [`Accuracy::ignore_index`].
 #[derive(Clone, Debug, Default)]
 pub struct Accuracy {
+    ignored: Option<usize>,
     right: usize,
     seen: usize,
 }
@@ -18,6 +20,12 @@ impl Accuracy {
     pub fn new() -> Self {
         Self::default()
     }
+
+    /// Without the examples of this label, as in a loss that ignores it.
+    #[must_use]
+    pub fn ignore_index(self, label: usize) -> Self {
+        Self { ignored: Some(label), ..self }
+    }
 }
 
 impl<E: Element> Metric<E, Logits<E>, Indices> for Accuracy {
@@ -26,7 +34,7 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for Accuracy {
     }
 
     fn reset(&mut self) {
-        *self = Self::default();
+        (self.right, self.seen) = (0, 0);
     }
 
     #[track_caller]
@@ -34,8 +42,13 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for Accuracy {
         let classes = output.classes();
         let (found, labels) = (classes.as_slice(), target.as_slice());
         assert!(found.len() == labels.len(), "Accuracy: {} outputs, but {} labels", found.len(), labels.len());
-        self.right += found.iter().zip(labels).filter(|(a, b)| a == b).count();
-        self.seen += labels.len();
+        let outputs = output.var().shape()[1];
+        for (class, label) in found.iter().zip(labels) {
+            if *label < outputs && Some(*label) != self.ignored {
+                self.right += usize::from(class == label);
+                self.seen += 1;
+            }
+        }
     }
 
     fn value(&self) -> f64 {
@@ -64,5 +77,16 @@ mod tests {
         assert_eq!(value(&metric), 0.75);
         Metric::<f64, Logits<f64>, Indices>::reset(&mut metric);
         assert!(value(&metric).is_nan());
+    }
+
+    #[test]
+    fn what_the_loss_ignores_does_not_count() {
+        let mut metric = Accuracy::new();
+        let logits = || ClassHead::wrap(Var::constant(Tensor::from_slice(&[1.0, 0.0, 1.0, 0.0, 0.0, 1.0], [3, 2])));
+        metric.update(&logits(), &Indices::from_vec(vec![0, 255, 0]));
+        assert_eq!(value(&metric), 0.5);
+        let mut metric = Accuracy::new().ignore_index(0);
+        metric.update(&logits(), &Indices::from_vec(vec![0, 1, 1]));
+        assert_eq!(value(&metric), 0.5);
     }
 }

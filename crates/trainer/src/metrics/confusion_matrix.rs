@@ -147,6 +147,15 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for ConfusionMatrix {
         self.skipped = 0;
     }
 
+    fn check(&self, output: &Logits<E>, _: &Indices) -> Result<(), String> {
+        let (outputs, classes) = (output.var().shape().get(1).copied().unwrap_or(0), self.classes());
+        if outputs == classes {
+            Ok(())
+        } else {
+            Err(format!("it has {classes} classes, the model has {outputs} outputs; give it as many"))
+        }
+    }
+
     #[track_caller]
     fn update(&mut self, output: &Logits<E>, target: &Indices) {
         let found = output.classes();

@@ -14,7 +14,6 @@ pub use binary_accuracy::BinaryAccuracy;
 pub use confusion_matrix::{ClassReport, ConfusionMatrix};
 pub use mean_absolute_error::MeanAbsoluteError;
 pub use mean_loss::MeanLoss;
-pub(crate) use mean_loss::total;
 pub use r2::R2;
 pub use root_mean_squared_error::RootMeanSquaredError;
 pub use top_k::TopK;

@@ -7,10 +7,12 @@ use kniff_tensor::{Element, Indices};
 /// The share of examples for which fewer than k logits are above that of the label; 1 is the best.
 ///
 /// Ties count against the network where the other class has the smaller number, so that k = 1 is the accuracy.
+/// Labels that name no class are left out, as with [`super::Accuracy`].
 #[derive(Clone, Debug)]
 pub struct TopK {
     k: usize,
     name: String,
+    ignored: Option<usize>,
     right: usize,
     seen: usize,
 }
@@ -23,7 +25,13 @@ impl TopK {
     #[track_caller]
     pub fn new(k: usize) -> Self {
         assert!(k > 0, "TopK::new: k is 0, at least 1 is needed");
-        Self { k, name: format!("top-{k} accuracy"), right: 0, seen: 0 }
+        Self { k, name: format!("top-{k} accuracy"), ignored: None, right: 0, seen: 0 }
+    }
+
+    /// Without the examples of this label, as in a loss that ignores it.
+    #[must_use]
+    pub fn ignore_index(self, label: usize) -> Self {
+        Self { ignored: Some(label), ..self }
     }
 }
 
@@ -47,11 +55,11 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for TopK {
         assert!(rows == target.len(), "TopK: {rows} outputs, but {} labels", target.len());
         let logits = logits.as_slice().unwrap_or_default();
         for (row, &label) in logits.chunks_exact(classes.max(1)).zip(target.as_slice()) {
-            let Some(&own) = row.get(label) else { continue };
+            let Some(&own) = row.get(label).filter(|_| Some(label) != self.ignored) else { continue };
+            self.seen += 1;
             let ahead = |(i, &z): (usize, &E)| z > own || (z == own && i < label);
             self.right += usize::from(!own.is_nan() && row.iter().enumerate().filter(|&x| ahead(x)).count() < self.k);
         }
-        self.seen += rows;
     }
 
     fn value(&self) -> f64 {
@@ -90,6 +98,15 @@ mod tests {
         assert_eq!(value(1, &logits, vec![1, 2]), 0.5);
         assert_eq!(value(2, &logits, vec![1, 2]), 1.0);
         assert_eq!(value(2, &logits, vec![0, 2]), 0.5);
+    }
+
+    #[test]
+    fn what_the_loss_ignores_does_not_count() {
+        assert_eq!(value(1, &[1.0, 0.0, 1.0, 0.0], vec![0, 255]), 1.0);
+        let mut metric = TopK::new(1).ignore_index(1);
+        let logits = ClassHead::wrap(Var::constant(Tensor::from_slice(&[1.0, 0.0, 1.0, 0.0], [2, 2])));
+        metric.update(&logits, &Indices::from_vec(vec![0, 1]));
+        assert_eq!(Metric::<f64, Logits<f64>, Indices>::value(&metric), 1.0);
     }
 
     #[test]

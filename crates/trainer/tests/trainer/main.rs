@@ -6,6 +6,7 @@ mod contract;
 mod curvature;
 mod files;
 mod fitting;
+mod means;
 mod networks;
 mod rates;
 mod refusals;
