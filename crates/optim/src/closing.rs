@@ -217,7 +217,7 @@ mod tests {
                 None => late += 1,
             }
             let mut fastai = CutOnPlateau { patience: 1, ..CutOnPlateau::default() };
-            let first = losses.iter().position(|l| fastai.observe(*l).unwrap() == Reaction::Cut);
+            let first = losses.iter().position(|l| fastai.observe(0, *l).unwrap() == Reaction::Cut);
             naive += usize::from(first.is_some_and(|at| at < plateau));
         }
         delays.sort_unstable();

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 /// An update rule applied to the parameters of a model.
 ///
-/// Settings are given by chaining; they are checked at the first step, or before by [`Optimizer::validate`].
+/// Settings are given by chaining; they are checked at the next step, or before by [`Optimizer::validate`].
 ///
 /// ```
 /// use kniff_autograd::{Gradients, Parameter};
@@ -124,42 +124,42 @@ impl<R: Rule, E: Element> Optimizer<R, E> {
     #[must_use]
     pub fn weight_decay(mut self, weight_decay: f64) -> Self {
         self.weight_decay = weight_decay;
-        self
+        self.changed()
     }
 
     /// Makes the weight decay act in this way instead of the rule's own.
     #[must_use]
     pub fn decay(mut self, decay: Decay) -> Self {
         self.decay = decay;
-        self
+        self.changed()
     }
 
     /// Keeps weight decay off parameters with fewer than two axes: biases, and scales of normalisation layers.
     #[must_use]
     pub fn decay_matrices_only(mut self) -> Self {
         self.matrices_only = true;
-        self
+        self.changed()
     }
 
     /// Clips gradients.
     #[must_use]
     pub fn clip(mut self, clip: Clip) -> Self {
         self.clip = Some(clip);
-        self
+        self.changed()
     }
 
     /// Goes uphill: the gradient's sign is turned, before weight decay (as PyTorch's `maximize`).
     #[must_use]
     pub fn maximize(mut self) -> Self {
         self.maximize = true;
-        self
+        self.changed()
     }
 
     /// Reports the Euclidean norm of the gradients, and refuses non-finite ones, without clipping: one more read of them.
     #[must_use]
     pub fn measure_norm(mut self) -> Self {
         self.measure_norm = true;
-        self
+        self.changed()
     }
 
     /// Gives settings of their own to the parameters whose path, or a module on it, fits the pattern.
@@ -170,7 +170,7 @@ impl<R: Rule, E: Element> Optimizer<R, E> {
     #[must_use]
     pub fn group(mut self, pattern: &str, settings: impl FnOnce(Group) -> Group) -> Self {
         self.groups.push((Selector::Pattern(pattern.to_owned()), self.settled(settings)));
-        self
+        self.changed()
     }
 
     /// Gives settings of their own to the parameters that a predicate on path and shape picks; the name is for messages.
@@ -183,6 +183,13 @@ impl<R: Rule, E: Element> Optimizer<R, E> {
     ) -> Self {
         let selector = Selector::Predicate(name.to_owned(), std::sync::Arc::new(predicate));
         self.groups.push((selector, self.settled(settings)));
+        self.changed()
+    }
+
+    /// Settings may be given between steps too: the next one checks them, and finds each parameter's group again.
+    fn changed(mut self) -> Self {
+        self.validated = false;
+        self.entries.iter_mut().for_each(|entry| entry.grouped = false);
         self
     }
 
@@ -230,6 +237,17 @@ impl<R: Rule, E: Element> Optimizer<R, E> {
     /// Sets the learning rate; groups keep their ratio to it.
     pub fn set_learning_rate(&mut self, learning_rate: f64) {
         self.learning_rate = learning_rate;
+    }
+
+    /// Sets the momentum of the rule (Adam and its kin: beta1), as a schedule prescribes it; whether the rule has one.
+    pub fn set_momentum(&mut self, momentum: f64) -> bool {
+        let rule = self.rule.with_momentum(momentum);
+        let has = rule.is_some();
+        if let Some(rule) = rule {
+            self.rule = rule;
+            self.validated = false;
+        }
+        has
     }
 
     /// How many steps were taken.

@@ -41,6 +41,12 @@ pub trait Rule: Clone + Debug + PartialEq + Serialize + DeserializeOwned + Send 
     /// [`OptimError::Setting`] with the first that is not.
     fn validate(&self) -> Result<(), OptimError>;
 
+    /// The same rule with another momentum (Adam and its kin: beta1); none for a rule without one.
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        let _ = momentum;
+        None
+    }
+
     /// The names of the arrays that the rule keeps for each parameter, each as large as the parameter.
     fn slots(&self) -> &'static [&'static str];
 

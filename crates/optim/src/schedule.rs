@@ -18,7 +18,8 @@ pub trait Schedule: Send + Sync {
     /// The learning rate in force during step `step`, for the base rate that the optimiser was given.
     fn learning_rate(&self, base: f64, step: u64) -> f64;
 
-    /// The momentum that goes with it, for schedules that prescribe one.
+    /// The momentum that goes with it, for schedules that prescribe one: to be handed to [`crate::Optimizer::set_momentum`],
+    /// as the trainer does.
     fn momentum(&self, step: u64) -> Option<f64> {
         let _ = step;
         None
@@ -30,12 +31,12 @@ pub trait Schedule: Send + Sync {
     /// [`OptimError::Setting`] with the first that does not.
     fn validate(&self) -> Result<(), OptimError>;
 
-    /// Takes note of the metric that was measured after a step.
+    /// Takes note of the metric that was measured after step `step`, in the schedule's own unit; not every step needs one.
     ///
     /// # Errors
     /// [`OptimError::NanMetric`], from schedules that follow the metric.
-    fn observe(&mut self, metric: f64) -> Result<Reaction, OptimError> {
-        let _ = metric;
+    fn observe(&mut self, step: u64, metric: f64) -> Result<Reaction, OptimError> {
+        let _ = (step, metric);
         Ok(Reaction::None)
     }
 
@@ -91,8 +92,8 @@ impl<S: Schedule + ?Sized> Schedule for Box<S> {
     fn validate(&self) -> Result<(), OptimError> {
         (**self).validate()
     }
-    fn observe(&mut self, metric: f64) -> Result<Reaction, OptimError> {
-        (**self).observe(metric)
+    fn observe(&mut self, step: u64, metric: f64) -> Result<Reaction, OptimError> {
+        (**self).observe(step, metric)
     }
     fn follows_metric(&self) -> bool {
         (**self).follows_metric()

@@ -226,3 +226,36 @@ fn reset_starts_over() {
     model.step(&mut optimizer).unwrap();
     assert_eq!(optimizer.state().parameters["l.bias"].step(), 1);
 }
+
+#[test]
+fn settings_given_between_steps_are_checked_and_applied() {
+    let mut p = Parameter::new(Tensor::<f64>::ones([2]));
+    let mut gradients = Gradients::default();
+    gradients.set(&p, Tensor::full([2], 1.0));
+    let mut optimizer = Optimizer::new(Sgd, 0.5);
+    optimizer.step([("p", &mut p)], &gradients).unwrap();
+    assert_eq!(p.value().to_vec(), [0.5, 0.5]);
+    let mut optimizer = optimizer.group("p", |g| g.learning_rate_factor(0.5)).clip(Clip::Value(0.5));
+    optimizer.step([("p", &mut p)], &gradients).unwrap();
+    assert_eq!(p.value().to_vec(), [0.375, 0.375]);
+    let mut optimizer = optimizer.group("nothing", |g| g.weight_decay(0.1));
+    let refused = optimizer.step([("p", &mut p)], &gradients);
+    assert!(matches!(refused, Err(OptimError::GroupMatchesNothing { .. })), "{refused:?}");
+    let mut wrong = Optimizer::new(Sgd, 0.5);
+    wrong.step([("p", &mut p)], &gradients).unwrap();
+    let before = p.value().to_vec();
+    let refused = wrong.weight_decay(f64::NAN).step([("p", &mut p)], &gradients);
+    assert!(matches!(refused, Err(OptimError::Setting { .. })), "{refused:?}");
+    assert_eq!(p.value().to_vec(), before);
+}
+
+#[test]
+fn a_momentum_that_is_set_is_that_of_the_rule() {
+    let mut adam: Optimizer<Adam> = Optimizer::new(Adam::default(), 0.1);
+    assert!(adam.set_momentum(0.5));
+    assert_eq!(adam.rule().beta1, 0.5);
+    assert!(!Optimizer::<Sgd>::new(Sgd, 0.1).set_momentum(0.5));
+    assert!(!Optimizer::<RmsProp>::new(RmsProp::default(), 0.1).set_momentum(0.5));
+    adam.set_momentum(1.5);
+    assert!(adam.validate().is_err());
+}

@@ -319,10 +319,23 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         let rate = match &self.schedule {
             None if self.closing.is_some() => self.base_rate,
             None => self.optimizer.learning_rate(),
-            Some((Every::Step, schedule)) => schedule.learning_rate(self.base_rate, self.steps as u64),
-            Some((Every::Epoch, schedule)) => schedule.learning_rate(self.base_rate, self.history.epochs.len() as u64),
+            Some((every, schedule)) => schedule.learning_rate(self.base_rate, self.count(*every)),
         };
         self.closing.as_ref().map_or(rate, |closer| closer.rate(rate))
+    }
+
+    /// The momentum of the next step, if the schedule prescribes one.
+    pub(crate) fn momentum(&self) -> Option<f64> {
+        let (every, schedule) = self.schedule.as_ref()?;
+        schedule.momentum(self.count(*every))
+    }
+
+    /// Where a schedule stands that counts in this unit: the steps or epochs that are done.
+    fn count(&self, every: Every) -> u64 {
+        match every {
+            Every::Step => self.steps as u64,
+            Every::Epoch => self.history.epochs.len() as u64,
+        }
     }
 
     /// One epoch with its validation.
@@ -444,13 +457,15 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
 
     /// Shows the schedule what it follows.
     fn show_schedule(&mut self, run: &Run<E>) -> Result<Option<Stopped>, TrainError> {
-        let Some((_, schedule)) = &mut self.schedule else { return Ok(None) };
+        let Some((every, schedule)) = &self.schedule else { return Ok(None) };
         if !schedule.follows_metric() {
             return Ok(None);
         }
+        let done = self.count(*every).saturating_sub(1);
+        let Some((_, schedule)) = &mut self.schedule else { return Ok(None) };
         let value = self.history.last().and_then(|last| last.get(&run.monitor)).unwrap_or(f64::NAN);
         let refused = |source| TrainError::Optimizer { epoch: run.epoch, step: self.steps, source };
-        Ok(match schedule.observe(value).map_err(refused)? {
+        Ok(match schedule.observe(done, value).map_err(refused)? {
             Reaction::Exhausted => Some(Stopped::Early {
                 by: schedule.name().to_owned(),
                 reason: format!("{} is on a plateau and the rate has been cut as often as it may", run.monitor),

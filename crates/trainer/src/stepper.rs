@@ -9,6 +9,7 @@ use kniff_tensor::Element;
 pub(crate) trait Stepper<E: Element>: Send {
     fn learning_rate(&self) -> f64;
     fn set_learning_rate(&mut self, rate: f64);
+    fn set_momentum(&mut self, momentum: f64);
     fn validate(&self) -> Result<(), OptimError>;
     fn step(
         &mut self,
@@ -26,6 +27,11 @@ impl<R: Rule, E: Element> Stepper<E> for Optimizer<R, E> {
 
     fn set_learning_rate(&mut self, rate: f64) {
         Optimizer::set_learning_rate(self, rate);
+    }
+
+    fn set_momentum(&mut self, momentum: f64) {
+        // A rule without momentum is left as it is.
+        Optimizer::set_momentum(self, momentum);
     }
 
     fn validate(&self) -> Result<(), OptimError> {

@@ -54,6 +54,9 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
                 run.rate = self.rate();
                 self.optimizer.set_learning_rate(run.rate);
             }
+            if let Some(momentum) = self.momentum() {
+                self.optimizer.set_momentum(momentum);
+            }
             self.step(run, feed, &batch, &mut sums)?;
             self.steps += 1;
             run.reporter.batch_end(run.loss);

@@ -56,6 +56,10 @@ impl Rule for Adam {
         require_not_negative(Self::NAME, "epsilon", self.epsilon)
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { beta1: momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         if self.amsgrad { &["exp_avg", "exp_avg_sq", "max_exp_avg_sq"] } else { &["exp_avg", "exp_avg_sq"] }
     }

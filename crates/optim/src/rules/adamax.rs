@@ -36,6 +36,10 @@ impl Rule for Adamax {
         require_not_negative(Self::NAME, "epsilon", self.epsilon)
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { beta1: momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         &["exp_avg", "exp_inf"]
     }

@@ -52,6 +52,10 @@ impl Rule for AdamW {
         self.adam().validate()
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { beta1: momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         self.adam().slots()
     }

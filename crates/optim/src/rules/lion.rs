@@ -35,6 +35,10 @@ impl Rule for Lion {
         require_rate(Self::NAME, "beta2", self.beta2)
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { beta1: momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         &["exp_avg"]
     }

@@ -37,6 +37,10 @@ impl Rule for Momentum {
         require((0.0..=1.0).contains(&self.dampening), Self::NAME, "dampening", self.dampening, "within 0 and 1")
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         &["momentum_buffer"]
     }

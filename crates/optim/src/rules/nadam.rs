@@ -48,6 +48,10 @@ impl Rule for NAdam {
         require_not_negative(Self::NAME, "momentum_decay", self.momentum_decay)
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { beta1: momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         &["exp_avg", "exp_avg_sq"]
     }

@@ -33,6 +33,10 @@ impl Rule for Nesterov {
         require_rate(Self::NAME, "momentum", self.momentum)
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         &["momentum_buffer"]
     }

@@ -41,6 +41,10 @@ impl Rule for RAdam {
         require_not_negative(Self::NAME, "epsilon", self.epsilon)
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        Some(Self { beta1: momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         &["exp_avg", "exp_avg_sq"]
     }

@@ -53,6 +53,10 @@ impl Rule for RmsProp {
         require_rate(Self::NAME, "momentum", self.momentum)
     }
 
+    fn with_momentum(&self, momentum: f64) -> Option<Self> {
+        (self.momentum > 0.0 && momentum > 0.0).then_some(Self { momentum, ..*self })
+    }
+
     fn slots(&self) -> &'static [&'static str] {
         match (self.centered, self.momentum > 0.0) {
             (false, false) => &["square_avg"],

@@ -35,7 +35,7 @@ pub enum Threshold {
 /// use kniff_optim::{CutOnPlateau, Reaction, Schedule};
 /// let mut schedule = CutOnPlateau { patience: 1, ..CutOnPlateau::default() };
 /// for (metric, reaction) in [(1.0, Reaction::Improved), (1.0, Reaction::Waiting), (1.0, Reaction::Cut)] {
-///     assert_eq!(schedule.observe(metric)?, reaction);
+///     assert_eq!(schedule.observe(0, metric)?, reaction);
 /// }
 /// assert_eq!(schedule.learning_rate(0.5, 3), 0.05);
 /// # Ok::<(), kniff_optim::OptimError>(())
@@ -139,7 +139,7 @@ impl Schedule for CutOnPlateau {
         require_not_negative(NAME, "min_change", self.min_change)
     }
 
-    fn observe(&mut self, metric: f64) -> Result<Reaction, OptimError> {
+    fn observe(&mut self, _step: u64, metric: f64) -> Result<Reaction, OptimError> {
         if metric.is_nan() {
             return if self.ignore_nan { Ok(Reaction::Waiting) } else { Err(OptimError::NanMetric { schedule: NAME }) };
         }
@@ -199,7 +199,7 @@ mod tests {
     #[test]
     fn after_the_last_cut_it_says_stop() {
         let mut schedule = CutOnPlateau { patience: 0, max_cuts: 2, ..CutOnPlateau::default() };
-        let reactions: Vec<Reaction> = (0..4).map(|_| schedule.observe(1.0).unwrap()).collect();
+        let reactions: Vec<Reaction> = (0..4).map(|_| schedule.observe(0, 1.0).unwrap()).collect();
         assert_eq!(reactions, [Reaction::Improved, Reaction::Cut, Reaction::Cut, Reaction::Exhausted]);
         assert!((schedule.learning_rate(1.0, 4) - 0.01).abs() < 1e-15);
     }
@@ -207,10 +207,10 @@ mod tests {
     #[test]
     fn nan_never_counts_as_no_improvement() {
         let mut schedule = CutOnPlateau { patience: 0, ..CutOnPlateau::default() };
-        schedule.observe(1.0).unwrap();
-        assert_eq!(schedule.observe(f64::NAN), Err(OptimError::NanMetric { schedule: NAME }));
+        schedule.observe(0, 1.0).unwrap();
+        assert_eq!(schedule.observe(0, f64::NAN), Err(OptimError::NanMetric { schedule: NAME }));
         schedule.ignore_nan = true;
-        assert_eq!(schedule.observe(f64::NAN), Ok(Reaction::Waiting));
+        assert_eq!(schedule.observe(0, f64::NAN), Ok(Reaction::Waiting));
         assert_eq!(schedule.cuts(), 0);
     }
 
@@ -218,12 +218,12 @@ mod tests {
     fn it_survives_a_checkpoint_both_ways() {
         let mut schedule = CutOnPlateau { patience: 2, cooldown: 1, ..CutOnPlateau::default() };
         for metric in [3.0, 2.0, 2.5, 2.5] {
-            schedule.observe(metric).unwrap();
+            schedule.observe(0, metric).unwrap();
         }
         let text = serde_json::to_string(&schedule).unwrap();
         assert_eq!(serde_json::from_str::<CutOnPlateau>(&text).unwrap(), schedule);
         let mut other = CutOnPlateau { patience: 2, cooldown: 1, ..CutOnPlateau::default() };
         other.load_state(&schedule.state()).unwrap();
-        assert_eq!(other.observe(2.5), Ok(Reaction::Cut));
+        assert_eq!(other.observe(0, 2.5), Ok(Reaction::Cut));
     }
 }

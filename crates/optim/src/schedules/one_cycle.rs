@@ -18,8 +18,8 @@ pub enum Anneal {
 /// The one-cycle policy: from `base / div_factor` up to the base rate, then down to `base / div_factor /
 /// final_div_factor`; the base rate is the largest.
 ///
-/// `momentum` gives PyTorch's momentum, which falls while the rate rises, and the reverse, for a loop that is written out and sets it in its rule;
-/// the trainer sets the rate alone and leaves the momentum of the rule as it is.
+/// The momentum goes the other way: down while the rate rises, up while it falls. It takes the place of that of the rule
+/// (beta1 for Adam and its kin); a rule without one, such as SGD, has nothing to set, where PyTorch refuses it.
 ///
 /// Smith, Topin: Super-convergence, 2018; PyTorch's `OneCycleLR`, with its defaults. With `three_phase` the rate first
 /// comes back to where it started, as long as the rise took, and falls to the end from there.

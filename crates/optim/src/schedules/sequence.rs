@@ -5,7 +5,7 @@ use crate::{OptimError, Reaction, Schedule, ScheduleState};
 
 /// The first schedule up to a step, the next from there on, and so on; each counts from 0 where it begins.
 ///
-/// PyTorch's `SequentialLR`. The metric after each step goes to the schedule that was in force then.
+/// PyTorch's `SequentialLR`. A metric goes to the schedule that was in force in the step that it was measured after.
 ///
 /// ```
 /// use kniff_optim::{Cosine, Linear, Schedule, Sequence};
@@ -15,13 +15,12 @@ use crate::{OptimError, Reaction, Schedule, ScheduleState};
 /// ```
 pub struct Sequence {
     parts: Vec<(u64, Box<dyn Schedule>)>,
-    observed: u64,
 }
 
 impl Sequence {
     /// Begins with this schedule.
     pub fn new(first: impl Schedule + 'static) -> Self {
-        Self { parts: vec![(0, Box::new(first))], observed: 0 }
+        Self { parts: vec![(0, Box::new(first))] }
     }
 
     /// Goes on with this schedule from step `at`, which must be above all earlier ones.
@@ -64,12 +63,10 @@ impl Schedule for Sequence {
         self.parts.iter().try_for_each(|(_, part)| part.validate())
     }
 
-    /// The metric after step 0, 1, ... in this order, goes to the schedule that was in force then.
-    fn observe(&mut self, metric: f64) -> Result<Reaction, OptimError> {
-        let part = self.part(self.observed);
-        let reaction = self.parts[part].1.observe(metric)?;
-        self.observed += 1;
-        Ok(reaction)
+    fn observe(&mut self, step: u64, metric: f64) -> Result<Reaction, OptimError> {
+        let at = self.part(step);
+        let (from, part) = &mut self.parts[at];
+        part.observe(step - *from, metric)
     }
 
     fn follows_metric(&self) -> bool {
@@ -77,7 +74,7 @@ impl Schedule for Sequence {
     }
 
     fn state(&self) -> ScheduleState {
-        let mut all = ScheduleState::from([("observed".to_owned(), self.observed as f64)]);
+        let mut all = ScheduleState::new();
         for (k, (_, part)) in self.parts.iter().enumerate() {
             all.extend(part.state().into_iter().map(|(name, value)| (format!("{k}.{name}"), value)));
         }
@@ -85,14 +82,11 @@ impl Schedule for Sequence {
     }
 
     fn load_state(&mut self, state: &ScheduleState) -> Result<(), OptimError> {
-        let missing = || OptimError::ScheduleState { schedule: "Sequence", entry: "observed".to_owned() };
-        let observed = *state.get("observed").filter(|&&n| n >= 0.0).ok_or_else(missing)?;
         for (k, (_, part)) in self.parts.iter_mut().enumerate() {
             let prefix = format!("{k}.");
             let own = state.iter().filter_map(|(name, &v)| Some((name.strip_prefix(&prefix)?.to_owned(), v)));
             part.load_state(&own.collect())?;
         }
-        self.observed = observed as u64;
         Ok(())
     }
 }
@@ -116,7 +110,7 @@ mod tests {
     fn metrics_go_to_the_part_in_force_and_its_state_survives() {
         let mut schedule = sequence();
         assert!(schedule.follows_metric());
-        let reactions: Vec<Reaction> = [5.0, 5.0, 5.0, 5.0].map(|m| schedule.observe(m).unwrap()).to_vec();
+        let reactions: Vec<Reaction> = (0..4).map(|step| schedule.observe(step, 5.0).unwrap()).collect();
         assert_eq!(reactions, [Reaction::None, Reaction::None, Reaction::Improved, Reaction::Cut]);
         assert_eq!(schedule.learning_rate(1.0, 4), 0.1);
         let mut copy = sequence();
@@ -124,6 +118,15 @@ mod tests {
         assert_eq!(copy.state(), schedule.state());
         assert_eq!(copy.learning_rate(1.0, 4), 0.1);
         assert!(copy.load_state(&ScheduleState::new()).is_err());
+    }
+
+    #[test]
+    fn a_metric_now_and_then_goes_to_the_part_of_its_step() {
+        // Counted in batches, measured after every 100th.
+        let mut schedule =
+            Sequence::new(Linear::warmup(150)).then(150, CutOnPlateau { patience: 0, ..CutOnPlateau::default() });
+        let reactions: Vec<Reaction> = [99, 199, 299].map(|step| schedule.observe(step, 5.0).unwrap()).to_vec();
+        assert_eq!(reactions, [Reaction::None, Reaction::Improved, Reaction::Cut]);
     }
 
     #[test]

@@ -18,7 +18,7 @@ fn rates_are_those_of_pytorch() {
             rates.push(schedule.learning_rate(case.number("base_lr"), t));
             momenta.extend(schedule.momentum(t));
             if let Some(metric) = case.tensors.get("metric") {
-                schedule.observe(metric[t as usize]).unwrap();
+                schedule.observe(t, metric[t as usize]).unwrap();
             }
         }
         case.check("lr", &rates);

@@ -1,13 +1,14 @@
 //! The learning rate tried out and watched: neither touches the model.
 
+use kniff_autograd::Var;
 use kniff_data::{Loader, TensorDataset, digits};
 use kniff_init::{GlorotNormal, HeNormal};
 use kniff_nn::layers::{BatchNorm1d, Dropout, Linear, Relu, Sequential};
 use kniff_nn::losses::CrossEntropy;
-use kniff_nn::{ClassHead, Model, ModuleExt};
-use kniff_optim::{Momentum, Optimizer, Sgd};
+use kniff_nn::{ClassHead, Loss, Model, ModuleExt};
+use kniff_optim::{Momentum, OneCycle, Optimizer, Schedule, Sgd};
 use kniff_tensor::{Indices, Rng, Tensor};
-use kniff_trainer::{CurvatureWatch, Progress, RangeTest, TrainError, Trainer};
+use kniff_trainer::{CurvatureWatch, Every, Progress, RangeTest, TrainError, Trainer};
 
 fn model(hidden: usize) -> Model<Sequential, ClassHead> {
     let mut rng = Rng::new(1);
@@ -129,4 +130,28 @@ fn a_twin_of_another_build_is_refused_before_the_first_step() {
     let error = trainer.fit(&data(), None).unwrap_err();
     assert!(error.to_string().contains("twin"), "{error}");
     assert_eq!(bits(trainer.model()), before);
+}
+
+#[test]
+fn a_schedules_momentum_is_that_of_the_steps() {
+    let steps = (512 / 64) as u64;
+    let cycle = OneCycle { base_momentum: 0.3, max_momentum: 0.9, ..OneCycle::new(steps) };
+    let dense = || Model::classifier(Linear::new(64, 10, GlorotNormal, &mut Rng::new(3))).unwrap();
+    let optimizer = Optimizer::new(Momentum::default(), 0.05);
+    let mut trainer = Trainer::new(dense(), CrossEntropy::new(), optimizer.clone())
+        .schedule(Every::Step, cycle)
+        .epochs(1)
+        .progress(Progress::Silent);
+    trainer.fit(&data(), None).unwrap();
+
+    let (mut model, mut optimizer) = (dense(), optimizer);
+    for (step, batch) in data().epoch(0).enumerate() {
+        let batch = batch.unwrap();
+        let output = model.forward_train(&Var::constant(batch.inputs), &mut Rng::new(0));
+        let gradients = CrossEntropy::new().loss(&output, &batch.targets).unwrap().backward();
+        optimizer.set_learning_rate(cycle.learning_rate(0.05, step as u64));
+        assert!(optimizer.set_momentum(cycle.momentum(step as u64).unwrap()));
+        optimizer.step(model.parameters_mut(), &gradients).unwrap();
+    }
+    assert_eq!(trainer.model().state(), model.state());
 }

@@ -21,7 +21,7 @@ pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {
         rates.push(schedule.learning_rate(base, t as u64));
         momenta.extend(schedule.momentum(t as u64));
         if let Some(metric) = &metric {
-            schedule.observe(metric[t].to_f64()).unwrap_or_else(|e| panic!("{e}"));
+            schedule.observe(t as u64, metric[t].to_f64()).unwrap_or_else(|e| panic!("{e}"));
         }
     }
     case.compare_numbers("lr", &[rates.len()], &rates);
