@@ -29,8 +29,24 @@ pub struct Covariance {
 
 impl Covariance {
     /// Nothing gathered yet, for so many columns.
+    ///
+    /// # Panics
+    /// If there is no memory for a number for each pair of columns; [`Covariance::try_new`] says so instead.
+    #[track_caller]
     pub fn new(columns: usize) -> Self {
-        Self { count: 0, mean: vec![0.0; columns], m2: vec![0.0; columns * columns] }
+        Self::try_new(columns).unwrap_or_else(|error| panic!("Covariance::new: {error}"))
+    }
+
+    /// [`Covariance::new`], where the number of columns comes from data.
+    ///
+    /// # Errors
+    /// [`DataError::Setting`] if there is no memory for a number for each pair of columns.
+    pub fn try_new(columns: usize) -> Result<Self, DataError> {
+        let mut m2 = Vec::new();
+        let pairs = columns.checked_mul(columns).filter(|&pairs| m2.try_reserve_exact(pairs).is_ok());
+        let few = "so few that 8 bytes for each pair of them fit into memory (smaller images, or fewer columns)";
+        m2.resize(pairs.ok_or_else(|| DataError::setting("columns of a covariance", few, columns))?, 0.0);
+        Ok(Self { count: 0, mean: vec![0.0; columns], m2 })
     }
 
     /// Adds examples `[n, ...]`; each is flattened to the columns.
@@ -239,6 +255,13 @@ mod tests {
         let mut c = Covariance::new(columns);
         parts.iter().for_each(|p| c.update(p).unwrap());
         c
+    }
+
+    #[test]
+    fn what_does_not_fit_into_memory_is_refused() {
+        let error = Covariance::try_new(1 << 40).unwrap_err().to_string();
+        assert!(error.contains("columns of a covariance") && error.contains("found 1099511627776"), "{error}");
+        assert!(Covariance::try_new(usize::MAX).is_err());
     }
 
     #[test]

@@ -25,13 +25,22 @@ impl Shape {
     pub const SCALAR: Shape = Shape { axes: [0; MAX_RANK], rank: 0 };
 
     /// # Panics
-    /// With more than [`MAX_RANK`] axes.
+    /// With more than [`MAX_RANK`] axes, or axes whose product no memory can hold (an axis of size 0 counted as 1).
     #[track_caller]
     pub fn new(axes: &[usize]) -> Self {
         assert!(axes.len() <= MAX_RANK, "a tensor has at most {MAX_RANK} axes, the shape {axes:?} has {}", axes.len());
         let mut inline = [0; MAX_RANK];
         inline[..axes.len()].copy_from_slice(axes);
-        Self { axes: inline, rank: axes.len() as u8 }
+        Self { axes: inline, rank: axes.len() as u8 }.checked()
+    }
+
+    /// The shape, if sizes and strides of such an array can be computed and its bytes counted.
+    #[track_caller]
+    pub(crate) fn checked(self) -> Self {
+        let most = isize::MAX as usize / size_of::<f64>();
+        let numel = self.iter().try_fold(1_usize, |n, &axis| n.checked_mul(axis.max(1)).filter(|n| *n <= most));
+        assert!(numel.is_some(), "shape {self} has more elements than any memory can hold");
+        self
     }
 
     /// The product of all axes: how many elements there are.
@@ -73,6 +82,10 @@ impl Shape {
     }
 
     /// The shape that `self` and `other` broadcast to by NumPy's rule, or `None` where they do not fit.
+    ///
+    /// # Panics
+    /// If they fit, but to more elements than any memory can hold.
+    #[track_caller]
     pub fn broadcast(&self, other: &Shape) -> Option<Shape> {
         if self == other {
             return Some(*self);
@@ -89,7 +102,7 @@ impl Shape {
                 _ => return None,
             };
         }
-        Some(out)
+        Some(out.checked())
     }
 
     fn size_from_end(&self, k: usize) -> usize {
@@ -189,6 +202,24 @@ mod tests {
     #[test]
     fn strides_are_row_major() {
         assert_eq!(Shape::from([2, 3, 4]).row_major_strides(), [12, 4, 1]);
+    }
+
+    #[test]
+    #[should_panic(expected = "shape [4294967296, 4294967296] has more elements than any memory can hold")]
+    fn what_no_memory_holds_is_refused() {
+        let _ = Shape::from([1 << 32, 1 << 32]);
+    }
+
+    #[test]
+    #[should_panic(expected = "more elements than any memory can hold")]
+    fn an_empty_axis_does_not_hide_the_others() {
+        let _ = Shape::from([usize::MAX, 2, 0]);
+    }
+
+    #[test]
+    #[should_panic(expected = "more elements than any memory can hold")]
+    fn a_broadcast_can_be_too_large_too() {
+        let _ = Shape::from([1 << 40, 1]).broadcast(&Shape::from([1, 1 << 40]));
     }
 
     #[test]

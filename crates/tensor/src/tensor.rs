@@ -171,9 +171,13 @@ impl<E: Element> Tensor<E> {
     /// A tensor with arbitrary content from the pool, for the caller to overwrite wholly.
     ///
     /// The content is initialised memory left over from earlier tensors, so reading it is harmless but meaningless.
+    ///
+    /// # Panics
+    /// If no memory can hold so many elements.
     #[inline]
+    #[track_caller]
     pub fn scratch(shape: impl Into<Shape>) -> Tensor<E> {
-        let shape = shape.into();
+        let shape = shape.into().checked();
         Tensor::from_buffer(Buffer::scratch(shape.numel()), shape)
     }
 

@@ -70,10 +70,12 @@ impl<E: Element> Tensor<E> {
         assert!(axis < self.rank(), "slice_axis: axis {axis} of shape {}", self.shape);
         let start = match range.start_bound() {
             Bound::Included(&s) => s,
-            Bound::Excluded(&s) => s + 1,
+            Bound::Excluded(&s) => s.saturating_add(1),
             Bound::Unbounded => 0,
         };
         let end = match range.end_bound() {
+            // Past the last number there is: outside, as it should be, rather than 0.
+            Bound::Included(&usize::MAX) => usize::MAX,
             Bound::Included(&e) => e + 1,
             Bound::Excluded(&e) => e,
             Bound::Unbounded => self.shape[axis],
@@ -105,7 +107,8 @@ impl<E: Element> Tensor<E> {
         assert!(axis < self.rank() && step > 0, "step_axis: axis {axis}, step {step} of shape {}", self.shape);
         let mut out = self.clone();
         out.shape.axes_mut()[axis] = self.shape[axis].div_ceil(step);
-        out.strides.axes_mut()[axis] = self.strides[axis] * step;
+        // A step past the end leaves one position at most, which is the first.
+        out.strides.axes_mut()[axis] = self.strides[axis] * step.min(self.shape[axis].max(1));
         out
     }
 
@@ -190,6 +193,12 @@ mod tests {
     #[should_panic(expected = "reshape: 6 elements of shape [2, 3] do not fill [4]")]
     fn a_wrong_reshape_names_both_shapes() {
         six().reshape([4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "is outside axis 0 of shape [2, 3]")]
+    fn an_endless_slice_is_outside() {
+        six().slice_axis(0, 0..=usize::MAX);
     }
 
     #[test]

@@ -101,7 +101,7 @@ impl<E: Element> PcaWhitening<E> {
     /// As there, and [`DataError::Setting`] for options that make no sense.
     pub fn fit_with(x: &impl Examples<E>, options: &PcaOptions) -> Result<Self, DataError> {
         let x = x.tensor();
-        let mut covariance = Covariance::new(x.shape().iter().skip(1).product());
+        let mut covariance = Covariance::try_new(x.shape().iter().skip(1).product())?;
         covariance.update(&x)?;
         Self::from_covariance(&covariance, options)
     }
@@ -111,7 +111,7 @@ impl<E: Element> PcaWhitening<E> {
     /// # Errors
     /// As [`PcaWhitening::fit_with`], and what the data set says.
     pub fn fit_dataset<D: Dataset<E>>(dataset: &D, options: &PcaOptions) -> Result<Self, DataError> {
-        let mut covariance = Covariance::new(dataset.input_shape().numel());
+        let mut covariance = Covariance::try_new(dataset.input_shape().numel())?;
         for_all(dataset, |x| covariance.update(x))?;
         Self::from_covariance(&covariance, options)
     }

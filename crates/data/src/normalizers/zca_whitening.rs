@@ -46,7 +46,7 @@ impl<E: Element> ZcaWhitening<E> {
     /// column of what is infinite or NaN; [`DataError::Decomposition`] for numbers whose squares cannot be represented.
     pub fn fit(x: &impl Examples<E>, eps: f64) -> Result<Self, DataError> {
         let x = x.tensor();
-        let mut covariance = Covariance::new(x.shape().iter().skip(1).product());
+        let mut covariance = Covariance::try_new(x.shape().iter().skip(1).product())?;
         covariance.update(&x)?;
         Self::from_covariance(&covariance, eps)
     }
@@ -56,7 +56,7 @@ impl<E: Element> ZcaWhitening<E> {
     /// # Errors
     /// As [`ZcaWhitening::fit`], and what the data set says.
     pub fn fit_dataset<D: Dataset<E>>(dataset: &D, eps: f64) -> Result<Self, DataError> {
-        let mut covariance = Covariance::new(dataset.input_shape().numel());
+        let mut covariance = Covariance::try_new(dataset.input_shape().numel())?;
         for_all(dataset, |x| covariance.update(x))?;
         Self::from_covariance(&covariance, eps)
     }

@@ -22,7 +22,7 @@ impl<E: Element> Tensor<E> {
         for t in &tensors[1..] {
             let fits = t.rank() == first.rank() && (0..t.rank()).all(|a| a == axis || t.shape[a] == first.shape[a]);
             assert!(fits, "concat: shapes {} and {} differ elsewhere than along axis {axis}", first.shape, t.shape);
-            shape.axes_mut()[axis] += t.shape[axis];
+            shape.axes_mut()[axis] = shape[axis].saturating_add(t.shape[axis]);
         }
         let mut out = Tensor::scratch(shape);
         let (outer, size, inner) = around(&shape, axis);
@@ -64,7 +64,7 @@ impl<E: Element> Tensor<E> {
         assert!(fits, "pad: {} pairs of widths for shape {}", widths.len(), self.shape);
         let mut shape = self.shape;
         for (n, (before, after)) in shape.axes_mut().iter_mut().zip(widths) {
-            *n += before + after;
+            *n = n.saturating_add(*before).saturating_add(*after);
         }
         let mut out = Tensor::full(shape, value);
         if self.is_empty() {
