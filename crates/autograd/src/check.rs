@@ -45,6 +45,9 @@ pub struct CheckReport {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GradientError {
+    /// There is nothing to differentiate with respect to.
+    #[error("there are no inputs to differentiate with respect to; give at least one")]
+    NoInputs,
     /// Reverse mode and differences disagree.
     #[error(
         "reverse mode gives {analytic} for the derivative with respect to element {element} of input {input}, \
@@ -118,6 +121,9 @@ pub fn check_gradients_with(
     at: &[Tensor<f64>],
     checks: &Checks,
 ) -> Result<CheckReport, GradientError> {
+    if at.is_empty() {
+        return Err(GradientError::NoInputs);
+    }
     let mut rng = Rng::new(checks.seed).stream("check_gradients");
     let point: Vec<Var<f64>> = at.iter().map(|t| Var::constant(t.contiguous())).collect();
     let apply = |x: &Vec<Var<f64>>| f(x);

@@ -172,7 +172,8 @@ impl<E: Element, L: Layer<E>> Model<L, ValueHead, E> {
     /// Regression without limits; train with a squared, absolute or Huber loss.
     ///
     /// # Errors
-    /// None at present; a `Result` as for the other heads.
+    /// If the network ends in a sigmoid: a squared error on it has no gradient where it is saturated and wrong. A quantity
+    /// between 0 and 1 is for [`Model::binary`], whose cross-entropy takes targets anywhere between.
     pub fn regressor(network: L) -> Result<Self, HeadError> {
         Self::new(network)
     }
@@ -192,10 +193,12 @@ impl<E: Element, L: Layer<E>, H: Head<E>> Model<L, H, E> {
     /// A network under a head.
     ///
     /// # Errors
-    /// If the head wants raw outputs and the network ends in a squashing function.
+    /// If the head wants raw outputs and the network ends in a squashing function, or in a sigmoid under any head.
     pub fn new(network: L) -> Result<Self, HeadError> {
         match network.squashes() {
-            Some(squash) if H::WANTS_RAW => Err(HeadError { squash, head: H::NAME }),
+            Some(squash) if H::WANTS_RAW || squash == SIGMOID => {
+                Err(HeadError { squash, head: H::NAME, twice: H::WANTS_RAW })
+            }
             _ => Ok(Self { network, head: PhantomData }),
         }
     }
@@ -248,15 +251,27 @@ impl<E: Element, L: Layer<E>, H: Head<E>> Module<E> for Model<L, H, E> {
     }
 }
 
-/// A network whose output has been squashed already, under a head that squashes.
+/// How a layer that ends in a sigmoid says so.
+pub(crate) const SIGMOID: &str = "a sigmoid";
+
+/// A network whose output has been squashed already, under a head that squashes or for a loss that it would starve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeadError {
     squash: &'static str,
     head: &'static str,
+    twice: bool,
 }
 
 impl fmt::Display for HeadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.twice {
+            return write!(
+                f,
+                "the network ends in {}, but its output is taken as {}, whose losses have no gradient where it is saturated \
+                 and wrong; leave the sigmoid out, or use Model::binary: its cross-entropy takes targets from 0 to 1",
+                self.squash, self.head
+            );
+        }
         write!(
             f,
             "the network ends in {}, but its output is taken as {}, to which the squashing function is applied by the \

@@ -2,7 +2,9 @@
 
 use kniff_autograd::{Var, grad, hvp};
 use kniff_init::{GlorotNormal, GlorotUniform, HeNormal};
-use kniff_nn::layers::{BatchNorm1d, Dropout, Flatten, LastStep, Linear, Relu, Rnn, Sequential, Sigmoid, Tanh};
+use kniff_nn::layers::{
+    BatchNorm1d, Dropout, Flatten, LastStep, Linear, Relu, Rnn, ScaledTanh, Sequential, Sigmoid, Tanh,
+};
 use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy};
 use kniff_nn::{Layer, Logits, Loss, Model, Module, ModuleExt, check_coverage, summary};
 use kniff_tensor::{Element, Indices, Rng, Tensor};
@@ -130,7 +132,10 @@ fn a_head_refuses_a_network_that_squashes() {
     let text = Model::binary(net(true)).map(|_| ()).unwrap_err().to_string();
     assert!(text.contains("ends in a sigmoid") && text.contains("squashed twice"), "{text}");
     assert!(Model::bounded_regressor(net(true)).is_err());
-    assert!(Model::regressor(net(true)).is_ok());
+    let text = Model::regressor(net(true)).map(|_| ()).unwrap_err().to_string();
+    assert!(text.contains("no gradient where it is saturated") && text.contains("Model::binary"), "{text}");
+    let tanh = Sequential::<f32>::new().with(Linear::new(2, 2, HeNormal, &mut Rng::new(0))).with(ScaledTanh);
+    assert!(Model::regressor(tanh).is_ok() && Model::regressor(net(false)).is_ok());
     // So does a recurrent layer, unless its step ends in a ReLU.
     let rnn = || Rnn::<f32>::new(2, 1, GlorotUniform, GlorotUniform, &mut Rng::new(0));
     let text = Model::binary(Sequential::new().with(rnn()).with(LastStep)).map(|_| ()).unwrap_err().to_string();

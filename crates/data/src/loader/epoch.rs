@@ -168,7 +168,8 @@ impl<E: Element, T: Send + 'static> Crew<E, T> {
         let workers = workers.min(plan.batches - first);
         let mut crew = Self { channels: Vec::new(), threads: Vec::new(), first };
         for worker in 0..workers {
-            let (sender, receiver) = bounded(depth.div_ceil(workers).max(1));
+            // No more batches can wait than there are.
+            let (sender, receiver) = bounded(depth.min(plan.batches).div_ceil(workers).max(1));
             let plan = plan.clone();
             let work = move || {
                 for batch in (first + worker..plan.batches).step_by(workers) {

@@ -219,3 +219,10 @@ fn the_steady_state_takes_its_buffers_from_the_pool() {
     // Other tests use the pool at the same time, so fresh buffers cannot be counted here, but recycled ones only grow.
     assert!(pool_stats().recycled - before >= 14);
 }
+
+#[test]
+fn any_number_of_workers_and_any_depth_give_all_batches() {
+    let data = TensorDataset::new(Tensor::<f32>::zeros([5, 1]), Indices::from_vec(vec![0; 5])).unwrap();
+    let loader = Loader::new(data).batch_size(2).prefetch(1000, usize::MAX);
+    assert_eq!(loader.epoch(0).map(|batch| batch.unwrap().len()).sum::<usize>(), 5);
+}

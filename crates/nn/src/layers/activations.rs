@@ -32,7 +32,7 @@ activation! {
     Relu |x| x.relu(), None;
     /// `1 / (1 + e^-x)`. Between layers tanh is better, since it is centred; at the end of a classifier leave it out: the
     /// loss works on logits. See [`Var::sigmoid`].
-    Sigmoid |x| x.sigmoid(), Some("a sigmoid");
+    Sigmoid |x| x.sigmoid(), Some(crate::head::SIGMOID);
     /// `ln sigmoid(x)`. See [`Var::log_sigmoid`].
     LogSigmoid |x| x.log_sigmoid(), Some("a log-sigmoid");
     /// `tanh x`; pair it with Glorot initialisation. See [`Var::tanh`].
