@@ -12,6 +12,8 @@ use std::path::Path;
 const MISSING: [&str; 6] = ["na", "n/a", "nan", "null", "none", "?"];
 /// How many bytes a file may have (after unpacking) unless told otherwise.
 const LIMIT: u64 = 4 << 30;
+/// What helps against it.
+const MEND: &str = "raise CsvReader::limit if the file is meant to be so large";
 
 /// A column, by its name in the header or by its number, counted from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -216,7 +218,7 @@ impl CsvReader {
         }
         let mut builder = csv::ReaderBuilder::new();
         builder.delimiter(self.delimiter).has_headers(false).trim(Trim::All);
-        let mut reader = builder.from_reader(source.into_stream(self.limit));
+        let mut reader = builder.from_reader(source.into_stream(self.limit, MEND));
         let mut record = StringRecord::new();
         let mut next = |record: &mut StringRecord| reader.read_record(record).map_err(|e| refused(&name, e));
         if !next(&mut record)? {
