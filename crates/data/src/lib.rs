@@ -87,8 +87,8 @@ pub use normalizer::{Examples, Normalizer};
 pub use normalizers::{Keep, MinMax, PcaOptions, PcaWhitening, PerChannel, Pipeline, Standardizer, Step, ZcaWhitening};
 pub use part::{Part, Provenance, Purpose, Role, Split, Test, TestPart, Train, TrainPart, Valid, ValidPart};
 pub use readers::{
-    Cifar, Column, CsvReader, Idx, IdxKind, ImageFolder, Missing, Mnist, Picture, Table, cifar10, cifar100, encode_npy,
-    mnist, parse_npy, read_npy, read_npy_indices, write_npy,
+    Cifar, Column, CsvReader, Idx, IdxKind, IdxReader, ImageFolder, Missing, Mnist, MnistReader, NpyReader, Picture,
+    Table, cifar10, cifar100, encode_npy, mnist, parse_npy, read_npy, read_npy_indices, write_npy,
 };
 pub use resize::{Interpolation, resize, resize_adjoint, zoom};
 pub use sampler::{Evidence, Rival, Sampler};

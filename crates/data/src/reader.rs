@@ -10,10 +10,13 @@ use std::path::Path;
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// How much a vector grows at a time before the bytes for it have arrived.
 const STEP: usize = 1 << 20;
+/// How many bytes a gzip file may unpack to unless told: a thousandth of that on the disk could take as much.
+pub(crate) const UNPACKED: u64 = 1 << 30;
 
 /// A stream with a name for messages, unpacked if it was gzip.
 pub(crate) struct Source<'a> {
     name: String,
+    packed: bool,
     stream: Box<dyn Read + 'a>,
 }
 
@@ -38,7 +41,7 @@ impl<'a> Source<'a> {
         let packed = first == GZIP;
         let whole = std::io::Cursor::new(first).chain(stream);
         let stream: Box<dyn Read + 'a> = if packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        Ok(Self { name, stream })
+        Ok(Self { name, packed, stream })
     }
 
     /// The file's path, or what the stream was called.
@@ -46,28 +49,44 @@ impl<'a> Source<'a> {
         &self.name
     }
 
-    /// The stream, which fails beyond `limit` bytes.
-    pub(crate) fn into_stream(self, limit: u64) -> impl Read + 'a {
-        Limited { stream: self.stream, left: limit }
+    /// Whether it is gzip, whose size says nothing of what it unpacks to.
+    pub(crate) fn is_packed(&self) -> bool {
+        self.packed
+    }
+
+    /// The stream, which fails beyond `limit` bytes, and then says how to mend it.
+    pub(crate) fn into_stream(self, limit: u64, mend: &'static str) -> impl Read + 'a {
+        Limited { stream: self.stream, limit, left: limit, mend }
     }
 
     /// Exactly `len` bytes, which are `what`.
     pub(crate) fn bytes(&mut self, len: usize, what: &str) -> Result<Vec<u8>, DataError> {
         let mut bytes = Vec::new();
+        let wrong = |found| DataError::format(&self.name, format!("{len} bytes of {what}"), found);
         // What the header promises is asked for only as it arrives: a lie costs no more memory than the file has bytes.
         while bytes.len() < len {
             let step = (len - bytes.len()).min(STEP.max(bytes.len()));
-            bytes.reserve_exact(step);
+            bytes.try_reserve_exact(step).map_err(|_| wrong("more than there is memory for".into()))?;
             let got = self.stream.by_ref().take(step as u64).read_to_end(&mut bytes);
-            if got.map_err(|e| self.broken(e))? < step {
-                return Err(DataError::format(
-                    &self.name,
-                    format!("{len} bytes of {what}"),
-                    format!("{} bytes", bytes.len()),
-                ));
+            if got.map_err(|e| broken(&self.name, e))? < step {
+                return Err(wrong(format!("{} bytes", bytes.len())));
             }
         }
         Ok(bytes)
+    }
+
+    /// The file's last `len` bytes, which are `what`: not one more is unpacked than shows that there are too many.
+    pub(crate) fn last_bytes(mut self, len: usize, what: &str) -> Result<Vec<u8>, DataError> {
+        let bytes = self.bytes(len, what)?;
+        match self.stream.by_ref().take(1).read_to_end(&mut Vec::new()) {
+            Ok(0) => Ok(bytes),
+            Ok(_) => Err(DataError::format(
+                &self.name,
+                format!("{len} bytes of {what}"),
+                format!("more bytes, at least {}", len as u64 + 1),
+            )),
+            Err(error) => Err(broken(&self.name, error)),
+        }
     }
 
     /// Exactly `N` bytes, which are `what`.
@@ -77,18 +96,17 @@ impl<'a> Source<'a> {
         Ok(array)
     }
 
-    /// Refuses bytes after the end of what the header promises.
-    pub(crate) fn end(mut self, after: &str) -> Result<(), DataError> {
-        let mut one = Vec::new();
-        match self.stream.by_ref().take(1).read_to_end(&mut one) {
-            Ok(0) => Ok(()),
-            Ok(_) => Err(DataError::format(&self.name, format!("the end of the file after {after}"), "more bytes")),
-            Err(error) => Err(self.broken(error)),
+    /// How many bytes the numbers of this shape take, of `size` bytes each, if they may: a gzip file may promise up to `limit`.
+    pub(crate) fn promise(&self, shape: &[usize], size: usize, limit: u64, mend: &str) -> Result<usize, DataError> {
+        let Some(len) = promised(shape, size) else {
+            return Err(DataError::format(&self.name, "sizes that memory can hold", format!("{shape:?}")));
+        };
+        // A plain file takes no more memory than disk; it needs no limit.
+        if self.packed && len as u64 > limit {
+            let expected = format!("a gzip file that unpacks to at most {limit} bytes ({mend})");
+            return Err(DataError::format(&self.name, expected, format!("{len} bytes for shape {shape:?}")));
         }
-    }
-
-    fn broken(&self, error: std::io::Error) -> DataError {
-        broken(&self.name, error)
+        Ok(len)
     }
 }
 
@@ -106,16 +124,16 @@ pub(crate) fn broken(name: &str, error: std::io::Error) -> DataError {
 /// A stream that fails, and does not just end, after so many bytes.
 struct Limited<R> {
     stream: R,
+    limit: u64,
     left: u64,
+    mend: &'static str,
 }
 
 impl<R: Read> Read for Limited<R> {
     fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
         let got = self.stream.read(buffer)?;
         self.left = self.left.checked_sub(got as u64).ok_or_else(|| {
-            std::io::Error::other(
-                "more bytes (after unpacking) than the reader's limit; raise it if the file is meant to be so large",
-            )
+            std::io::Error::other(format!("more bytes after unpacking than the limit of {}; {}", self.limit, self.mend))
         })?;
         Ok(got)
     }
@@ -123,7 +141,7 @@ impl<R: Read> Read for Limited<R> {
 
 /// The product of a header's axes times the size of an element, if there is such a number of bytes; also where an axis of 0 would hide
 /// others that are too large, because their product is a stride.
-pub(crate) fn promised(axes: &[usize], size: usize) -> Option<usize> {
+fn promised(axes: &[usize], size: usize) -> Option<usize> {
     let bytes = axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis.max(1)));
     let bytes = bytes.filter(|&n| n <= isize::MAX as usize)?;
     Some(if axes.contains(&0) { 0 } else { bytes })

@@ -1,5 +1,7 @@
 //! A contact sheet of every augmentation of one photograph: `cargo run --release --example augmentations -- PHOTO.png OUT.png`.
 
+mod terminal;
+
 use clap::Parser;
 use kniff::data::{
     Augment, Augmentation, Border, Brightness, Clamp, ColorPca, ColorScale, Contrast, Cutout, GaussianNoise,
@@ -10,6 +12,7 @@ use kniff::prelude::*;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Draws one row for each augmentation: the photograph, then what becomes of it a few times.
 #[derive(Parser)]
@@ -30,13 +33,7 @@ struct Options {
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(run(&Options::parse()))
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -56,7 +53,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let mut sheet: Tensor = Tensor::ones(size);
     let rng = Rng::new(options.seed);
     for (row, (name, augment)) in steps.iter().enumerate() {
-        println!("row {:2}: {name}", row + 1);
+        say!("row {:2}: {name}", row + 1)?;
         let place = |column: usize| [gap + row * (side + gap), gap + column * (side + gap)];
         paste(&mut sheet, &image, place(0));
         let many = image.broadcast_to([draws, 3, side, side]).contiguous();
@@ -66,7 +63,7 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         }
     }
     Picture::from_tensor(&sheet)?.write_png(&options.out)?;
-    println!("the sheet is {}; the first column is the photograph itself", options.out.display());
+    say!("the sheet is {}; the first column is the photograph itself", options.out.display())?;
     Ok(())
 }
 

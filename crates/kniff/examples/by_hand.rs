@@ -1,8 +1,17 @@
 //! The training loop without the trainer: `cargo run --release --example by_hand`.
 
-use kniff::prelude::*;
+mod terminal;
 
-fn main() -> Result<(), Box<dyn std::error::Error>> {
+use kniff::prelude::*;
+use std::error::Error;
+use std::process::ExitCode;
+use terminal::{end, say};
+
+fn main() -> ExitCode {
+    end(run())
+}
+
+fn run() -> Result<(), Box<dyn Error>> {
     let rng = Rng::new(1);
     let data = digits();
     let (train, test) = stratified_split(data.targets(), 0.2, &mut rng.stream("split"))?;
@@ -33,12 +42,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
             optimizer.step(model.parameters_mut(), &gradients)?;
             step += 1;
         }
-        println!("epoch {:2}: loss {:.4}", epoch + 1, sum / train.len() as f64);
+        say!("epoch {:2}: loss {:.4}", epoch + 1, sum / train.len() as f64)?;
     }
 
     let logits = model.predict(&standardizer.transform(test.inputs())?);
     let classes = logits.classes();
     let right = classes.as_slice().iter().zip(test.targets().as_slice()).filter(|(a, b)| a == b).count();
-    println!("held-out accuracy {:.2} % of {}", 100.0 * right as f64 / test.len() as f64, test.len());
+    say!("held-out accuracy {:.2} % of {}", 100.0 * right as f64 / test.len() as f64, test.len())?;
     Ok(())
 }

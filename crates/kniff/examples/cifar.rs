@@ -1,5 +1,7 @@
 //! A small residual network on a folder of pictures: `cargo run --release --example cifar -- DIR`.
 
+mod terminal;
+
 use clap::Parser;
 use kniff::optim::Nesterov;
 use kniff::prelude::*;
@@ -8,6 +10,7 @@ use kniff::trainer::{Average, ClosingPolicy, Predictor, compare_plans};
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Trains on `DIR/train/CLASS/*.jpg` (or png, bmp) and tests on `DIR/test`, with augmentation, the closing policy and a test-time plan.
 #[derive(Clone, Parser)]
@@ -52,13 +55,7 @@ fn main() -> ExitCode {
         Some(threads) => with_threads(threads.into(), || run(&options).map_err(|e| e.to_string())),
         None => run(&options).map_err(|e| e.to_string()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(done)
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -126,27 +123,29 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
         std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
     }
 
-    let tell = |text: &str| if options.json { eprintln!("{text}") } else { println!("{text}") };
-    tell(&format!("views at test time, on the validation part (the plan taken: {pick}):\n{chosen}"));
-    tell(&format!("the same on the test part:\n{tested}"));
+    let tell = |text: &str| match options.json {
+        true => {
+            eprintln!("{text}");
+            Ok(())
+        }
+        false => say!("{text}"),
+    };
+    tell(&format!("views at test time, on the validation part (the plan taken: {pick}):\n{chosen}"))?;
+    tell(&format!("the same on the test part:\n{tested}"))?;
     if options.json {
         let line = serde_json::json!({
             "test_accuracy": accuracy, "single_view": single, "plan": pick,
             "epochs": report.epochs, "seconds": report.seconds
         });
-        println!("{line}");
+        say!("{line}")?;
     } else {
-        println!(
-            "test accuracy {:.2} % with the plan `{pick}`, {:.2} % from one view",
-            100.0 * accuracy,
-            100.0 * single
-        );
-        println!(
+        say!("test accuracy {:.2} % with the plan `{pick}`, {:.2} % from one view", 100.0 * accuracy, 100.0 * single)?;
+        say!(
             "{} epochs in {:.1} s; model and history are in {}",
             report.epochs,
             report.seconds,
             options.out.display()
-        );
+        )?;
     }
     Ok(())
 }

@@ -1,11 +1,14 @@
 //! Handwritten digits, from the embedded data to a tested network: `cargo run --release --example digits`.
 
+mod terminal;
+
 use clap::Parser;
 use kniff::prelude::*;
 use kniff::tensor::parallel::with_threads;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Trains on the embedded digits and tests on a fifth that is held out; writes the model and the history.
 #[derive(Clone, Parser)]
@@ -33,13 +36,7 @@ fn main() -> ExitCode {
         Some(threads) => with_threads(threads.into(), || run(&options).map_err(|e| e.to_string())),
         None => run(&options).map_err(|e| e.to_string()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(done)
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
@@ -94,16 +91,16 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.json {
         eprintln!("{confusion}");
         let line = serde_json::json!({ "test_accuracy": accuracy, "epochs": report.epochs, "seconds": report.seconds });
-        println!("{line}");
+        say!("{line}")?;
     } else {
-        println!("{confusion}");
-        println!("held-out accuracy {:.2} % on {} digits, loss {:.4}", 100.0 * accuracy, tested.examples, tested.loss);
-        println!(
+        say!("{confusion}")?;
+        say!("held-out accuracy {:.2} % on {} digits, loss {:.4}", 100.0 * accuracy, tested.examples, tested.loss)?;
+        say!(
             "{} epochs in {:.2} s; model and history are in {}",
             report.epochs,
             report.seconds,
             options.out.display()
-        );
+        )?;
     }
     Ok(())
 }

@@ -1,11 +1,15 @@
 //! The learning rate measured three ways, on digits: `cargo run --release --example learning_rate`.
 
+mod terminal;
+
 use clap::Parser;
 use kniff::nn::ValueHead;
 use kniff::prelude::*;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Measures the curvature at the start, tries rates out, and watches the curvature of a training with a fixed rate.
 #[derive(Parser)]
@@ -26,8 +30,11 @@ struct Options {
 
 type Regressor = Model<Sequential, ValueHead>;
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    end(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
 
     // All of the data in every step, so that the bound is that of the lecture and not blurred by the batches.
@@ -50,13 +57,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     let loss = MeanSquaredError::new();
     let surface = Surface::on_batch(&mut model, &loss, inputs.clone(), targets.clone());
     let start = surface.report(&Lanczos::default(), None, &mut Rng::new(1))?;
-    println!("at the start: {start}");
+    say!("at the start: {start}")?;
 
     let tried = RangeTest::new(1e-3, 1e2, 120).run(&mut model, &loss, &Optimizer::new(Sgd, 1.0), &data)?;
     if let (Some(steepest), Some(tenth)) = (tried.steepest(), tried.tenth_of_minimum()) {
-        println!(
+        say!(
             "range test: the loss falls fastest at {steepest:.2e}; a tenth of the rate of its minimum is {tenth:.2e}"
-        );
+        )?;
     }
 
     let bound = start.bound().ok_or("the loss curves upwards in no direction")?;
@@ -70,7 +77,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let history = trainer.fit(&data, None)?.history;
     let records = log.records();
     if let Some((epoch, last)) = records.last() {
-        println!("after {epoch} steps: {last}");
+        say!("after {epoch} steps: {last}")?;
     }
 
     let sharpness: Vec<[f64; 2]> = records.iter().map(|(epoch, r)| [*epoch as f64, r.largest]).collect();
@@ -104,7 +111,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         let path = options.out.join(name);
         std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
     }
-    println!("pictures and tables are in {}", options.out.display());
+    say!("pictures and tables are in {}", options.out.display())?;
     Ok(())
 }
 

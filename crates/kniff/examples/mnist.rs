@@ -1,12 +1,15 @@
 //! MNIST by a network of dense layers: `cargo run --release --example mnist -- DIR`.
 
+mod terminal;
+
 use clap::Parser;
-use kniff::data::mnist;
+use kniff::data::MnistReader;
 use kniff::prelude::*;
 use kniff::tensor::parallel::with_threads;
 use std::error::Error;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Trains on the IDX files of MNIST (plain or gzip) and tests once, at the end, on its test part.
 #[derive(Clone, Parser)]
@@ -39,30 +42,27 @@ fn main() -> ExitCode {
         Some(threads) => with_threads(threads.into(), || run(&options).map_err(|e| e.to_string())),
         None => run(&options).map_err(|e| e.to_string()),
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    end(done)
 }
 
 fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     // What cannot be written is known before the training.
     std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     let rng = Rng::new(options.seed);
-    let data = mnist(&options.dir)?;
+    let classes = usize::from(options.classes);
+    let data = MnistReader::new().classes(classes).read(&options.dir)?;
     let (train, test) = (data.train.flattened(), data.test.flattened());
     let inputs = train.input_shape().numel();
-    let classes = usize::from(options.classes);
-    let named = |part: &str, e: kniff::data::DataError| format!("{}, {part} part: {e}", options.dir.display());
-    train.validate_classes(classes).map_err(|e| named("training", e))?;
-    test.validate_classes(classes).map_err(|e| named("test", e))?;
 
     // Grey levels to mean 0 and variance 1 over all pixels together: each pixel by itself would blow up the rim, where a
     // few examples have a dot.
     let (mean, std) = moments(train.inputs());
+    // Rounding may leave equal numbers a deviation, of which nothing can be learned either.
+    let (darkest, lightest) = (train.inputs().min_all().item(), train.inputs().max_all().item());
+    if darkest == lightest {
+        let expected = "expected training images of more than one grey level";
+        return Err(format!("{}: {expected}, found {darkest} in every pixel", options.dir.display()).into());
+    }
     let scale = |x: &Tensor| Ok(x.affine(1.0 / std, -mean / std));
     let train = Loader::new(train.map_inputs(scale)?).batch_size(128).shuffle(&rng).drop_last(true).prefetch(1, 4);
     let test = Loader::new(test.map_inputs(scale)?).batch_size(1000);
@@ -104,16 +104,16 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     if options.json {
         eprintln!("{confusion}");
         let line = serde_json::json!({ "test_accuracy": accuracy, "epochs": report.epochs, "seconds": report.seconds });
-        println!("{line}");
+        say!("{line}")?;
     } else {
-        println!("{confusion}");
-        println!("test accuracy {:.2} % on {} digits, loss {:.4}", 100.0 * accuracy, tested.examples, tested.loss);
-        println!(
+        say!("{confusion}")?;
+        say!("test accuracy {:.2} % on {} digits, loss {:.4}", 100.0 * accuracy, tested.examples, tested.loss)?;
+        say!(
             "{} epochs in {:.2} s; model and history are in {}",
             report.epochs,
             report.seconds,
             options.out.display()
-        );
+        )?;
     }
     Ok(())
 }
@@ -122,4 +122,38 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
 fn moments(x: &Tensor) -> (f32, f32) {
     let all: Vec<usize> = (0..x.rank()).collect();
     (x.mean_all().item(), x.var(&all, 0, false).item().sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the example says of a folder of 2 x 2 images whose grey levels come from `grey`, with labels 0 to 3.
+    fn said(name: &str, classes: &str, grey: fn(usize) -> u8) -> String {
+        let dir = std::env::temp_dir().join(format!("kniff-mnist-example-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&dir).unwrap();
+        for part in ["train", "t10k"] {
+            let images = [0, 0, 8, 3, 0, 0, 0, 4, 0, 0, 0, 2, 0, 0, 0, 2].into_iter().chain((0..16).map(grey));
+            std::fs::write(dir.join(format!("{part}-images-idx3-ubyte")), images.collect::<Vec<u8>>()).unwrap();
+            let labels = [0, 0, 8, 1, 0, 0, 0, 4, 0, 1, 2, 3];
+            std::fs::write(dir.join(format!("{part}-labels-idx1-ubyte")), labels).unwrap();
+        }
+        let (from, out) = (dir.display().to_string(), dir.join("out").display().to_string());
+        let options = Options::parse_from(["mnist", &from, "--out", &out, "--classes", classes, "--epochs", "1"]);
+        let error = run(&options).unwrap_err().to_string();
+        std::fs::remove_dir_all(&dir).unwrap();
+        error
+    }
+
+    #[test]
+    fn a_label_beyond_the_classes_is_told_with_its_file() {
+        let error = said("label", "3", |i| i as u8);
+        assert!(error.contains("train-labels-idx1-ubyte") && error.contains("label 3 of example 3"), "{error}");
+    }
+
+    #[test]
+    fn images_that_show_nothing_are_refused_before_the_training() {
+        let error = said("grey", "4", |_| 7);
+        assert!(error.contains("found 7 in every pixel"), "{error}");
+    }
 }

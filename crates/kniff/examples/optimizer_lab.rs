@@ -1,5 +1,7 @@
 //! Every update rule in a long valley and round a saddle, as pictures: `cargo run --release --example optimizer_lab`.
 
+mod terminal;
+
 use clap::Parser;
 use kniff::optim::{
     AdaDelta, AdaGrad, Adam, AdamW, Adamax, Lion, Momentum, NAdam, Nesterov, RAdam, RmsProp, Rprop, Rule, Sgd, State,
@@ -7,6 +9,8 @@ use kniff::optim::{
 use std::error::Error;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Draws the two pictures of the lecture, and writes every point of them as CSV. The same bytes every time.
 #[derive(Parser)]
@@ -107,27 +111,30 @@ fn walk<R: Rule>(rule: R, rate: f64, scene: &Scene, steps: usize) -> Vec<Point> 
     path
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    end(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     std::fs::create_dir_all(&options.out).map_err(|e| format!("{}: {e}", options.out.display()))?;
     for scene in [VALLEY, SADDLE] {
         let walks = walks(&scene, options.steps);
-        println!("{}, after {} steps from {:?}", scene.title, options.steps, scene.start);
+        say!("{}, after {} steps from {:?}", scene.title, options.steps, scene.start)?;
         for (name, _, rate, path) in &walks {
             let last = path[options.steps];
-            println!(
+            say!(
                 "  {name:10} rate {rate:6.3}  loss {:11.3e}  at ({:8.3}, {:8.3})",
                 (scene.value)(last),
                 last[0],
                 last[1]
-            );
+            )?;
         }
         for (ending, text) in [("csv", table(&scene, &walks)), ("svg", picture(&scene, &walks))] {
             let path = options.out.join(format!("optimizer_{}.{ending}", scene.name));
             std::fs::write(&path, text).map_err(|e| format!("{}: {e}", path.display()))?;
         }
     }
-    println!("pictures and tables are in {}", options.out.display());
+    say!("pictures and tables are in {}", options.out.display())?;
     Ok(())
 }
 

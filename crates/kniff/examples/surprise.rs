@@ -3,18 +3,22 @@
 //! On the embedded digits, with 10 % of the training labels flipped and without, the same network is trained on shuffled
 //! examples and on those that the surprise sampler chooses.
 
+mod terminal;
+
 use clap::Parser;
 use kniff::data::samplers::{Shuffled, Surprise};
 use kniff::data::{Sampler, Suspect, suspects_csv};
 use kniff::prelude::*;
 use std::error::Error;
 use std::path::PathBuf;
+use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Compares shuffling with the surprise sampler over several seeds.
 #[derive(Parser)]
 struct Options {
     /// How many seeds.
-    #[arg(long, default_value_t = 12)]
+    #[arg(long, default_value_t = 12, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// The first of them. The settings were chosen on seeds 1000 to 1011.
     #[arg(long, default_value_t = 0)]
@@ -40,8 +44,11 @@ struct Run {
     suspects: Vec<Suspect>,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    end(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     // Always the same fifth of every digit is held out.
     let data = digits();
     let (train, test) = stratified_split(data.targets(), 0.2, &mut Rng::new(2026).stream("split"))?;
@@ -82,18 +89,18 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
         }
     }
-    println!("{} seeds from {}; mean and 95 % interval of the mean", options.seeds, options.first);
-    println!("                                           shuffled           surprise         difference");
-    println!("with {:.0} % of the labels flipped", 100.0 * options.flips);
-    row("  final accuracy, clean test digits, %", &final_accuracy);
-    println!("  likely mislabels: precision, %                       {}", interval(&precision));
-    println!("  likely mislabels: recall, %                          {}", interval(&recall));
-    println!("  right class suggested, % of the hits                 {}", interval(&right));
-    println!("with clean labels");
-    row("  final accuracy, %", &clean_accuracy);
-    row(&format!("  epochs to {} % accuracy", options.goal), &epochs_to_goal);
-    println!("  examples suspected of {:4}                           {}", train.len(), interval(&wrongly_suspected));
-    println!("the list of seed {} is in {}", options.first, options.out.join("suspects.csv").display());
+    say!("{} seeds from {}; mean and 95 % interval of the mean", options.seeds, options.first)?;
+    say!("                                           shuffled           surprise         difference")?;
+    say!("with {:.0} % of the labels flipped", 100.0 * options.flips)?;
+    row("  final accuracy, clean test digits, %", &final_accuracy)?;
+    say!("  likely mislabels: precision, %                       {}", interval(&precision))?;
+    say!("  likely mislabels: recall, %                          {}", interval(&recall))?;
+    say!("  right class suggested, % of the hits                 {}", interval(&right))?;
+    say!("with clean labels")?;
+    row("  final accuracy, %", &clean_accuracy)?;
+    row(&format!("  epochs to {} % accuracy", options.goal), &epochs_to_goal)?;
+    say!("  examples suspected of {:4}                           {}", train.len(), interval(&wrongly_suspected))?;
+    say!("the list of seed {} is in {}", options.first, options.out.join("suspects.csv").display())?;
     Ok(())
 }
 
@@ -143,9 +150,9 @@ fn last(run: &Run) -> f64 {
     run.accuracy.last().copied().unwrap_or(0.0)
 }
 
-fn row(name: &str, values: &[Vec<f64>; 2]) {
+fn row(name: &str, values: &[Vec<f64>; 2]) -> Result<(), String> {
     let difference: Vec<f64> = values[1].iter().zip(&values[0]).map(|(a, b)| a - b).collect();
-    println!("{name:38} {} {} {}", interval(&values[0]), interval(&values[1]), interval(&difference));
+    say!("{name:38} {} {} {}", interval(&values[0]), interval(&values[1]), interval(&difference))
 }
 
 /// Mean and 95 % interval by the normal approximation.

@@ -3,16 +3,20 @@
 //! On the embedded breast cancer and wine tables, the same network is trained on the same examples three times; what differs is
 //! what its inputs went through.
 
+mod terminal;
+
 use clap::Parser;
 use kniff::data::{PcaOptions, Subset, Tabular, breast_cancer, wine};
 use kniff::prelude::*;
 use std::error::Error;
+use std::process::ExitCode;
+use terminal::{end, say};
 
 /// Compares the normalisations over several seeds: epochs to a given training loss, and held-out accuracy.
 #[derive(Parser)]
 struct Options {
     /// How many seeds: each has its own split, weights and order.
-    #[arg(long, default_value_t = 10)]
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..))]
     seeds: u64,
     /// How many epochs at most.
     #[arg(long, default_value_t = 100)]
@@ -32,20 +36,22 @@ struct Run {
     accuracy: f64,
 }
 
-fn main() -> Result<(), Box<dyn Error>> {
-    let options = Options::parse();
+fn main() -> ExitCode {
+    end(run(&Options::parse()))
+}
+
+fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     for (name, table) in [("breast cancer", breast_cancer()), ("wine", wine())] {
-        println!("{name}: {} examples, {} features, {} seeds", table.data.len(), table.features.len(), options.seeds);
-        println!("  inputs         best rate  epochs to loss {}  reached  held-out accuracy, %", options.loss);
+        say!("{name}: {} examples, {} features, {} seeds", table.data.len(), table.features.len(), options.seeds)?;
+        say!("  inputs         best rate  epochs to loss {}  reached  held-out accuracy, %", options.loss)?;
         let whitened = Fit::Pca(PcaOptions { eps: 1e-2, ..PcaOptions::default() });
         let sides: [(&str, &[Fit]); 3] =
             [("raw", &[]), ("standardised", &[Fit::Standard]), ("PCA-whitened", &[Fit::Standard, whitened])];
         for (side, steps) in sides {
             let mut best: Option<(f64, f64, Vec<Run>)> = None;
             for &rate in &options.rates {
-                let runs: Vec<Run> = (0..options.seeds)
-                    .map(|seed| fit(&table, steps, rate, seed, &options))
-                    .collect::<Result<_, _>>()?;
+                let runs: Vec<Run> =
+                    (0..options.seeds).map(|seed| fit(&table, steps, rate, seed, options)).collect::<Result<_, _>>()?;
                 let mean = runs.iter().map(|r| r.epochs).sum::<f64>() / runs.len() as f64;
                 // Where no rate reaches the loss, the accuracy decides.
                 let accuracy = runs.iter().map(|r| r.accuracy).sum::<f64>() / runs.len() as f64;
@@ -58,10 +64,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             let epochs = interval(runs.iter().map(|r| r.epochs));
             let reached = runs.iter().filter(|r| r.reached).count();
             let accuracy = interval(runs.iter().map(|r| r.accuracy));
-            println!("  {side:13}  {rate:9.0e}  {epochs:>18}  {reached:3} of {:2}  {accuracy}", runs.len());
+            say!("  {side:13}  {rate:9.0e}  {epochs:>18}  {reached:3} of {:2}  {accuracy}", runs.len())?;
         }
     }
-    println!("mean and 95 % interval of the mean; a loss that is not reached counts as {} epochs", options.epochs);
+    say!("mean and 95 % interval of the mean; a loss that is not reached counts as {} epochs", options.epochs)?;
     Ok(())
 }
 
@@ -124,4 +130,17 @@ fn interval(values: impl Iterator<Item = f64>) -> String {
     let mean = values.iter().sum::<f64>() / n;
     let variance = values.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / (n - 1.0).max(1.0);
     format!("{mean:6.1} +- {:4.1}", 1.96 * (variance / n).sqrt())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_seeds_are_refused_because_their_mean_is_no_number() {
+        let parse = |seeds: &str| Options::try_parse_from(["tabular", "--seeds", seeds]).map(|o| o.seeds);
+        let refused = parse("0").unwrap_err().to_string();
+        assert!(refused.contains("0 is not in 1.."), "{refused}");
+        assert_eq!(parse("1").unwrap(), 1);
+    }
 }

@@ -142,13 +142,29 @@ impl<'a, E> Cut<'a, E> {
     }
 }
 
-/// Runs `f` on a pool of exactly `threads` threads, made for this call.
+/// Runs `f` on a pool of exactly `threads` threads, made for this call; 0 stands for as many as rayon takes by itself, which is one for every
+/// core unless `RAYON_NUM_THREADS` says otherwise.
 ///
 /// Everything in kniff that runs in parallel does so on the pool it is called from.
 pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
-    match rayon::ThreadPoolBuilder::new().num_threads(threads.max(1)).build() {
-        Ok(pool) => pool.install(|| crew::with_crew(threads.max(1), f)),
+    match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
+        Ok(pool) => pool.install(|| crew::with_crew(rayon::current_num_threads(), f)),
         // A system that gives no more threads still computes the same result on the pool that exists.
         Err(_) => f(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_threads_are_as_many_as_rayon_takes() {
+        // The pool of the whole process, which nothing in these tests sets.
+        let all = rayon::current_num_threads();
+        assert_eq!(with_threads(0, rayon::current_num_threads), all);
+        // Within a pool too: 0 is not the number of threads around it.
+        assert_eq!(with_threads(3, || with_threads(0, rayon::current_num_threads)), all);
+        assert_eq!(with_threads(3, rayon::current_num_threads), 3);
     }
 }

@@ -1,6 +1,6 @@
 //! CIFAR-10 and CIFAR-100 in their binary form: a label or two, then the bytes of 3 x 32 x 32 pixels, record after record.
 
-use crate::reader::open;
+use crate::reader::{broken, open};
 use crate::{DataError, ImageDataset};
 use kniff_tensor::Indices;
 use std::io::Read;
@@ -8,8 +8,8 @@ use std::path::Path;
 
 const SHAPE: [usize; 3] = [3, 32, 32];
 const PIXELS: usize = 3 * 32 * 32;
-/// The most bytes that one of the files may have; the largest of the original has 154 MB.
-const MOST: u64 = 1 << 30;
+/// The most bytes that one of the files may unpack to if it is gzip; the largest of the original has 154 MB.
+const UNPACKED: u64 = 1 << 28;
 
 /// CIFAR's training and test part.
 #[derive(Clone, Debug)]
@@ -74,14 +74,22 @@ fn read(
 
 fn records(path: &Path, layout: Layout, pixels: &mut Vec<u8>, labels: &mut Vec<usize>) -> Result<(), DataError> {
     let name = path.display().to_string();
-    let mut bytes = Vec::new();
-    open(path)?.into_stream(MOST).read_to_end(&mut bytes).map_err(|e| DataError::io(&name, e))?;
-    let record = layout.labels + PIXELS;
-    if bytes.is_empty() || bytes.len() % record != 0 {
-        let expected = format!("one or more records of {record} bytes");
-        return Err(DataError::format(&name, expected, format!("{} bytes", bytes.len())));
-    }
-    for (i, record) in bytes.chunks_exact(record).enumerate() {
+    let source = open(path)?;
+    let limit = if source.is_packed() { UNPACKED } else { u64::MAX };
+    let mut stream = source.into_stream(limit, "unpack the file if it is meant to be so large");
+    let size = layout.labels + PIXELS;
+    let mut record = Vec::with_capacity(size);
+    // Record by record, so that what is no CIFAR is not unpacked to its end.
+    for i in 0.. {
+        record.clear();
+        let got = stream.by_ref().take(size as u64).read_to_end(&mut record).map_err(|e| broken(&name, e))?;
+        if got == 0 && i > 0 {
+            break;
+        }
+        if got < size {
+            let expected = format!("one or more records of {size} bytes");
+            return Err(DataError::format(&name, expected, format!("{} bytes", i * size + got)));
+        }
         let (head, image) = record.split_at(layout.labels);
         let label = usize::from(head[layout.which]);
         if label >= layout.classes {
@@ -101,7 +109,8 @@ fn names(path: &Path, classes: usize) -> Result<Vec<String>, DataError> {
     }
     let name = path.display().to_string();
     let mut text = String::new();
-    open(path)?.into_stream(1 << 16).read_to_string(&mut text).map_err(|e| DataError::io(&name, e))?;
+    let mut stream = open(path)?.into_stream(1 << 16, "the names of the classes take less");
+    stream.read_to_string(&mut text).map_err(|e| DataError::io(&name, e))?;
     let names: Vec<String> = text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect();
     match names.len() == classes {
         true => Ok(names),

@@ -1,8 +1,8 @@
 //! IDX, the format of MNIST: a type, the sizes of the axes, the numbers.
 
+use super::IdxReader;
 use crate::DataError;
-use crate::reader::{Source, open, promised};
-use kniff_tensor::{Element, Indices, MAX_RANK, Tensor};
+use kniff_tensor::{Element, Indices, Tensor};
 use std::io::Read;
 use std::path::Path;
 
@@ -36,54 +36,27 @@ pub enum IdxKind {
 /// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Idx {
-    name: String,
-    kind: IdxKind,
-    shape: Vec<usize>,
-    bytes: Vec<u8>,
+    pub(super) name: String,
+    pub(super) kind: IdxKind,
+    pub(super) shape: Vec<usize>,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Idx {
-    /// Reads a file.
+    /// Reads a file, as [`IdxReader`] does unless told otherwise.
     ///
     /// # Errors
-    /// [`DataError::Io`] if it cannot be read; [`DataError::Format`] if it is not IDX, is cut short, or goes on after its end.
+    /// As [`IdxReader::read`].
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DataError> {
-        Self::from_source(open(path.as_ref())?)
+        IdxReader::new().read(path)
     }
 
     /// Reads a stream, which messages call `name`.
     ///
     /// # Errors
-    /// As [`Idx::read`].
+    /// As [`IdxReader::read`].
     pub fn parse(name: &str, stream: impl Read) -> Result<Self, DataError> {
-        Self::from_source(Source::new(name, stream)?)
-    }
-
-    fn from_source(mut source: Source<'_>) -> Result<Self, DataError> {
-        let name = source.name().to_owned();
-        let magic: [u8; 4] = source.array("IDX header")?;
-        let expected = "an IDX file, which begins with two zero bytes";
-        if magic[..2] != [0, 0] {
-            return Err(DataError::format(&name, expected, format!("the bytes {:02x} {:02x}", magic[0], magic[1])));
-        }
-        let Some(kind) = IdxKind::of(magic[2]) else {
-            let expected = "an IDX type: 08 (u8), 09 (i8), 0b (i16), 0c (i32), 0d (f32) or 0e (f64)";
-            return Err(DataError::format(&name, expected, format!("{:02x}", magic[2])));
-        };
-        let rank = usize::from(magic[3]);
-        if rank == 0 || rank > MAX_RANK {
-            return Err(DataError::format(&name, format!("1 to {MAX_RANK} axes"), rank.to_string()));
-        }
-        let mut shape = Vec::with_capacity(rank);
-        for _ in 0..rank {
-            shape.push(u32::from_be_bytes(source.array("axis sizes")?) as usize);
-        }
-        let Some(len) = promised(&shape, kind.size()) else {
-            return Err(DataError::format(&name, "sizes that memory can hold", format!("{shape:?}")));
-        };
-        let bytes = source.bytes(len, &format!("numbers for shape {shape:?}"))?;
-        source.end(&format!("the {len} bytes of numbers for shape {shape:?}"))?;
-        Ok(Self { name, kind, shape, bytes })
+        IdxReader::new().parse(name, stream)
     }
 
     /// The number type in the file.
@@ -117,6 +90,9 @@ impl Idx {
     /// # Errors
     /// [`DataError::Format`] if one is negative or not whole.
     pub fn to_indices(&self) -> Result<Indices, DataError> {
+        if self.kind == IdxKind::U8 {
+            return Ok(Indices::new(self.bytes.iter().map(|&b| usize::from(b)).collect(), &self.shape));
+        }
         // f64 holds every integer type of the format exactly.
         let numbers: Tensor<f64> = self.to_tensor();
         let mut labels = Vec::with_capacity(numbers.len());
@@ -135,11 +111,11 @@ impl Idx {
 }
 
 impl IdxKind {
-    fn of(code: u8) -> Option<Self> {
+    pub(super) fn of(code: u8) -> Option<Self> {
         [Self::U8, Self::I8, Self::I16, Self::I32, Self::F32, Self::F64].into_iter().find(|&kind| kind as u8 == code)
     }
 
-    fn size(self) -> usize {
+    pub(super) fn size(self) -> usize {
         match self {
             Self::U8 | Self::I8 => 1,
             Self::I16 => 2,
@@ -208,10 +184,12 @@ mod tests {
         says(&[0, 0, 8, 0], "1 to 8 axes, found 0");
         says(&[0, 0, 8, 9], "1 to 8 axes, found 9");
         says(&file(8, &[2, 3], &[0; 5]), "6 bytes of numbers for shape [2, 3], found 5 bytes");
-        says(&file(8, &[1], &[0; 2]), "the end of the file after the 1 bytes");
+        says(&file(8, &[1], &[0; 2]), "1 bytes of numbers for shape [1], found more bytes, at least 2");
         says(&file(8, &[u32::MAX; 8], &[]), "sizes that memory can hold");
         let packed = gzip(&file(8, &[100], &[3; 100]));
         says(&packed[..packed.len() - 9], "gzip");
+        // An axis of 0 hides no others.
+        says(&file(8, &[0, u32::MAX, u32::MAX, u32::MAX], &[]), "sizes that memory can hold");
     }
 
     #[test]
@@ -219,7 +197,11 @@ mod tests {
         // 64 MiB of zeros behind a header that promises 4 bytes, and a promise of 4 GiB with nothing behind it.
         let mut bomb = file(8, &[4], &[0; 4]);
         bomb.resize(64 << 20, 0);
-        assert!(Idx::parse("bomb", &gzip(&bomb)[..]).unwrap_err().to_string().contains("more bytes"));
+        // Damage at the end is not reached by who stops at the fifth byte.
+        let mut packed = gzip(&bomb);
+        let end = packed.len();
+        packed[end - 8..].fill(0xaa);
+        assert!(Idx::parse("bomb", &packed[..]).unwrap_err().to_string().contains("found more bytes, at least 5"));
         assert!(
             Idx::parse("lie", &file(8, &[u32::MAX], &[0; 4])[..]).unwrap_err().to_string().contains("found 4 bytes")
         );

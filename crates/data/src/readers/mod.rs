@@ -3,15 +3,19 @@
 mod cifar;
 mod csv;
 mod idx;
+mod idx_reader;
 mod image_folder;
 mod mnist;
 mod npy;
+mod npy_reader;
 mod picture;
 
 pub use cifar::{Cifar, cifar10, cifar100};
 pub use csv::{Column, CsvReader, Missing, Table};
 pub use idx::{Idx, IdxKind};
+pub use idx_reader::IdxReader;
 pub use image_folder::ImageFolder;
-pub use mnist::{Mnist, mnist};
+pub use mnist::{Mnist, MnistReader, mnist};
 pub use npy::{encode_npy, parse_npy, read_npy, read_npy_indices, write_npy};
+pub use npy_reader::NpyReader;
 pub use picture::Picture;

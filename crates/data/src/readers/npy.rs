@@ -1,8 +1,9 @@
 //! npy, NumPy's format for one array.
 
+use super::NpyReader;
 use super::idx::fill;
 use crate::DataError;
-use crate::reader::{Source, open, promised};
+use crate::reader::Source;
 use kniff_tensor::{Element, Indices, MAX_RANK, Tensor};
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
@@ -18,9 +19,9 @@ const LONGEST_HEADER: usize = 10_000;
 ///
 /// # Errors
 /// [`DataError::Io`] if the file cannot be read; [`DataError::Format`] if it is not npy, holds another type, is cut short, or goes on
-/// after its end.
+/// after its end; also if it is gzip that unpacks to more than 1 GiB, which [`NpyReader::limit`] can raise.
 pub fn read_npy<E: Element>(path: impl AsRef<Path>) -> Result<Tensor<E>, DataError> {
-    Array::read(open(path.as_ref())?)?.tensor()
+    NpyReader::new().read(path)
 }
 
 /// Reads class labels, an npy file of integers.
@@ -28,14 +29,7 @@ pub fn read_npy<E: Element>(path: impl AsRef<Path>) -> Result<Tensor<E>, DataErr
 /// # Errors
 /// As [`read_npy`], and if the numbers are not whole or one is negative.
 pub fn read_npy_indices(path: impl AsRef<Path>) -> Result<Indices, DataError> {
-    let array = Array::read(open(path.as_ref())?)?;
-    let numbers: Tensor<f64> = array.tensor()?;
-    let labels = numbers.to_vec().into_iter().map(|x| match x {
-        // Below 2^53 every whole number is exact in f64.
-        x if x >= 0.0 && x.fract() == 0.0 && x < 9e15 => Ok(x as usize),
-        x => Err(DataError::format(&array.name, "class labels: whole numbers from 0 on", x.to_string())),
-    });
-    Ok(Indices::new(labels.collect::<Result<Vec<_>, _>>()?, *numbers.shape()))
+    NpyReader::new().read_indices(path)
 }
 
 /// [`read_npy`] from a stream, which messages call `name`.
@@ -53,7 +47,7 @@ pub fn read_npy_indices(path: impl AsRef<Path>) -> Result<Indices, DataError> {
 /// # Errors
 /// As [`read_npy`].
 pub fn parse_npy<E: Element>(name: &str, stream: impl Read) -> Result<Tensor<E>, DataError> {
-    Array::read(Source::new(name, stream)?)?.tensor()
+    NpyReader::new().parse(name, stream)
 }
 
 /// Writes an npy file of version 1, little-endian, row-major.
@@ -101,7 +95,7 @@ pub fn encode_npy<E: Element>(stream: impl Write, x: &Tensor<E>) -> Result<(), D
 }
 
 /// What a file holds.
-struct Array {
+pub(super) struct Array {
     name: String,
     /// Kind and size, such as `f4`.
     code: String,
@@ -112,7 +106,7 @@ struct Array {
 }
 
 impl Array {
-    fn read(mut source: Source<'_>) -> Result<Self, DataError> {
+    pub(super) fn read(mut source: Source<'_>, limit: u64, mend: &str) -> Result<Self, DataError> {
         let name = source.name().to_owned();
         let magic: [u8; 8] = source.array("npy header")?;
         if magic[..6] != *MAGIC {
@@ -149,15 +143,22 @@ impl Array {
             return Err(DataError::format(&name, format!("one of the types {}", known.join(", ")), descr));
         }
         let size = usize::from(code.as_bytes()[1] - b'0');
-        let Some(len) = promised(&shape, size) else {
-            return Err(DataError::format(&name, "sizes that memory can hold", format!("{shape:?}")));
-        };
-        let bytes = source.bytes(len, &format!("numbers for shape {shape:?}"))?;
-        source.end(&format!("the {len} bytes of numbers for shape {shape:?}"))?;
+        let len = source.promise(&shape, size, limit, mend)?;
+        let bytes = source.last_bytes(len, &format!("numbers for shape {shape:?}"))?;
         Ok(Self { name, code: code.to_owned(), big_endian: order == ">", column_major, shape, bytes })
     }
 
-    fn tensor<E: Element>(&self) -> Result<Tensor<E>, DataError> {
+    pub(super) fn indices(&self) -> Result<Indices, DataError> {
+        let numbers: Tensor<f64> = self.tensor()?;
+        let labels = numbers.as_slice().unwrap_or_default().iter().map(|&x| match x {
+            // Below 2^53 every whole number is exact in f64.
+            x if x >= 0.0 && x.fract() == 0.0 && x < 9e15 => Ok(x as usize),
+            x => Err(DataError::format(&self.name, "class labels: whole numbers from 0 on", x.to_string())),
+        });
+        Ok(Indices::new(labels.collect::<Result<Vec<_>, _>>()?, *numbers.shape()))
+    }
+
+    pub(super) fn tensor<E: Element>(&self) -> Result<Tensor<E>, DataError> {
         let mut shape = self.shape.clone();
         if self.column_major {
             shape.reverse();
@@ -249,10 +250,11 @@ mod tests {
         says(&file("|O", "False", "(1,)", &[0; 8]), "found |O");
         says(&file("", "False", "(1,)", &[0; 8]), "one of the types");
         says(&file("<f4", "False", "(2,)", &[0; 7]), "8 bytes of numbers for shape [2], found 7 bytes");
-        says(&file("<f4", "False", "(2,)", &[0; 9]), "the end of the file");
+        says(&file("<f4", "False", "(2,)", &[0; 9]), "8 bytes of numbers for shape [2], found more bytes, at least 9");
         says(&file("<f4", "Maybe", "(2,)", &[0; 8]), "a dictionary");
         says(&file("<f4", "False", "(-2,)", &[0; 8]), "a dictionary");
         says(&file("<f4", "False", "(99999999999, 99999999999)", &[]), "memory can hold");
+        says(&file("<f4", "False", "(0, 99999999999, 99999999999)", &[]), "memory can hold");
         says(&file("<f4", "False", "(1,1,1,1,1,1,1,1,1)", &[0; 4]), "at most 8 axes");
         says(&[MAGIC.as_slice(), &[2, 0, 255, 255, 255, 255]].concat(), "at most 10000 bytes");
     }

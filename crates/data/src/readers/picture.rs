@@ -1,6 +1,6 @@
 //! One picture as a file: PNG, JPEG or BMP, told by its first bytes.
 
-use crate::reader::open;
+use crate::reader::{broken, open};
 use crate::resize::resize_planes;
 use crate::{DataError, Interpolation};
 use ::image::{ColorType, DynamicImage, ImageFormat, ImageReader, Limits};
@@ -69,7 +69,8 @@ impl Picture {
         let source = open(path.as_ref())?;
         let name = source.name().to_owned();
         let mut bytes = Vec::new();
-        source.into_stream(MOST_BYTES).read_to_end(&mut bytes).map_err(|e| DataError::io(&name, e))?;
+        let mut stream = source.into_stream(MOST_BYTES, "no picture of so many bytes is read");
+        stream.read_to_end(&mut bytes).map_err(|e| broken(&name, e))?;
         Self::parse(&name, &bytes)
     }
 

@@ -1,5 +1,6 @@
 //! Pictures from files that are whole, damaged or made to do damage, and augmented batches whoever makes them.
 
+use flate2::{Compression, write::GzEncoder};
 use kniff_data::{
     Augment, Border, Brightness, CenterCrop, Clamp, ColorPca, Contrast, Cutout, DataError, Dataset, GaussianNoise,
     HorizontalFlip, Hue, ImageDataset, ImageFolder, Loader, PadCrop, PerChannel, Picture, RandomAffine, RandomCrop,
@@ -8,6 +9,7 @@ use kniff_data::{
 use kniff_tensor::parallel::with_threads;
 use kniff_tensor::{Indices, Rng, Tensor};
 use std::fs;
+use std::io::Write;
 use std::path::PathBuf;
 
 fn folder(name: &str) -> PathBuf {
@@ -215,6 +217,12 @@ fn cifar_files_are_read_and_damage_is_named() {
     fs::write(root.join("data_batch_3.bin"), &record(&[1], 1)[..3000]).unwrap();
     assert!(cifar10(&root).unwrap_err().to_string().contains("data_batch_3.bin: expected one or more records of 3073"));
     fs::write(root.join("data_batch_3.bin"), record(&[10], 1)).unwrap();
+    assert!(cifar10(&root).unwrap_err().to_string().contains("label 10 in record 0"));
+    // What the first record tells is told, however the packed file goes on.
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(&[record(&[10], 1), vec![0; 1 << 20]].concat()).unwrap();
+    let packed = gzip.finish().unwrap();
+    fs::write(root.join("data_batch_3.bin"), &packed[..packed.len() - 8]).unwrap();
     assert!(cifar10(&root).unwrap_err().to_string().contains("label 10 in record 0"));
     fs::write(root.join("train.bin"), record(&[19, 99], 3)).unwrap();
     fs::write(root.join("test.bin"), record(&[0, 7], 4)).unwrap();
