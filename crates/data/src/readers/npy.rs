@@ -15,7 +15,8 @@ const LONGEST_HEADER: usize = 10_000;
 
 /// Reads an npy file: `f4`, `f8`, `i1`, `i2`, `i4`, `i8`, `u1`, `u2`, `u4` or `b1`, either byte order, row- or column-major; gzip or not.
 ///
-/// Numbers are rounded to the nearest `E` where it is narrower. Pickled objects are refused.
+/// Numbers are rounded to the nearest `E` where it is narrower; a finite one that it cannot hold is an error. Every byte of a
+/// `b1` but 0 is 1, true. Pickled objects are refused.
 ///
 /// # Errors
 /// [`DataError::Io`] if the file cannot be read; [`DataError::Format`] if it is not npy, holds another type, is cut short, or goes on
@@ -182,10 +183,31 @@ impl Array {
             "i8" => read!(i64),
             "u2" => read!(u16),
             "u4" => read!(u32),
+            "b1" => fill(to, from, |b: [u8; 1]| f64::from(u8::from(b[0] != 0))),
             _ => read!(u8),
+        }
+        if self.code == "f8" && E::MAX.to_f64() < f64::MAX {
+            self.check_range::<E>(to)?;
         }
         let reversed: Vec<usize> = (0..shape.len()).rev().collect();
         Ok(if self.column_major { out.permute(&reversed).contiguous() } else { out })
+    }
+}
+
+impl Array {
+    /// Refuses finite numbers that became infinite.
+    fn check_range<E: Element>(&self, rounded: &[E]) -> Result<(), DataError> {
+        let number = |b: &[u8]| {
+            let b = b.try_into().unwrap_or_default();
+            if self.big_endian { f64::from_be_bytes(b) } else { f64::from_le_bytes(b) }
+        };
+        let numbers = self.bytes.chunks_exact(8).map(number);
+        match rounded.iter().zip(numbers).find(|(rounded, x)| !rounded.is_finite() && x.is_finite()) {
+            None => Ok(()),
+            Some((_, x)) => {
+                Err(DataError::format(&self.name, format!("numbers that {} can hold", E::NAME), format!("{x:e}")))
+            }
+        }
     }
 }
 
@@ -208,7 +230,7 @@ fn dictionary(header: &str) -> Option<(String, bool, Vec<usize>)> {
     } else {
         return None;
     };
-    let inner = after("shape")?.strip_prefix('(')?.split(')').next()?;
+    let (inner, _) = after("shape")?.strip_prefix('(')?.split_once(')')?;
     let mut shape = Vec::new();
     for axis in inner.split(',').map(str::trim).filter(|axis| !axis.is_empty()) {
         shape.push(axis.parse().ok()?);
@@ -235,6 +257,7 @@ mod tests {
         assert_eq!(columns.to_vec(), [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]);
         assert_eq!(read(file("<i8", "False", "(1,)", &(-5_i64).to_le_bytes())).to_vec(), [-5.0]);
         assert_eq!(read(file("|u1", "False", "(2,)", &[0, 255])).to_vec(), [0.0, 255.0]);
+        assert_eq!(read(file("|b1", "False", "(3,)", &[0, 1, 2])).to_vec(), [0.0, 1.0, 1.0]);
         assert_eq!(read(file("<f4", "False", "()", &1.5_f32.to_le_bytes())).item(), 1.5);
         assert_eq!(read(file("<f8", "False", "(0, 3)", &[])).shape(), &[0, 3]);
     }
@@ -251,6 +274,8 @@ mod tests {
         says(&file("", "False", "(1,)", &[0; 8]), "one of the types");
         says(&file("<f4", "False", "(2,)", &[0; 7]), "8 bytes of numbers for shape [2], found 7 bytes");
         says(&file("<f4", "False", "(2,)", &[0; 9]), "8 bytes of numbers for shape [2], found more bytes, at least 9");
+        says(&file("<f4", "False", "(1", &[0; 4]), "a dictionary");
+        says(&file("<f8", "False", "(2,)", &[[0; 8], 1e300_f64.to_le_bytes()].concat()), "f32 can hold, found 1e300");
         says(&file("<f4", "Maybe", "(2,)", &[0; 8]), "a dictionary");
         says(&file("<f4", "False", "(-2,)", &[0; 8]), "a dictionary");
         says(&file("<f4", "False", "(99999999999, 99999999999)", &[]), "memory can hold");

@@ -5,7 +5,7 @@ use crate::DataError;
 use crate::reader::{Source, UNPACKED, broken, open};
 use csv::{ErrorKind, StringRecord, Trim};
 use kniff_tensor::Element;
-use std::io::Read;
+use std::io::{Cursor, Read};
 use std::path::Path;
 
 /// How many bytes a plain file may have unless told otherwise.
@@ -151,7 +151,8 @@ impl CsvReader {
         builder.delimiter(self.delimiter).has_headers(false).trim(Trim::All);
         let limit = self.limit.unwrap_or(if source.is_packed() { UNPACKED } else { PLAIN });
         let mend = "raise CsvReader::limit if the file is meant to be so large";
-        let mut reader = builder.from_reader(source.into_stream(limit, mend));
+        let stream = without_byte_order_mark(source.into_stream(limit, mend)).map_err(|e| broken(&name, e))?;
+        let mut reader = builder.from_reader(stream);
         let mut record = StringRecord::new();
         let mut next = |record: &mut StringRecord| reader.read_record(record).map_err(|e| refused(&name, e));
         if !next(&mut record)? {
@@ -173,6 +174,17 @@ impl CsvReader {
         }
         rows.finish()
     }
+}
+
+/// The stream without the mark that spreadsheets write before UTF-8: it is no part of the first name or number.
+fn without_byte_order_mark(mut stream: impl Read) -> std::io::Result<impl Read> {
+    const MARK: &[u8; 3] = b"\xef\xbb\xbf";
+    let mut first = Vec::new();
+    stream.by_ref().take(MARK.len() as u64).read_to_end(&mut first)?;
+    if first == MARK {
+        first.clear();
+    }
+    Ok(Cursor::new(first).chain(stream))
 }
 
 fn refused(file: &str, error: csv::Error) -> DataError {

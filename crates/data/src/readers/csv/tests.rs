@@ -130,3 +130,12 @@ fn a_number_is_one_class_however_it_is_written() {
     assert_eq!(table.labels.unwrap().as_slice(), [0, 0, 0, 1]);
     says(&r.classes(["1", "2"]), "0,1.0\n", "one of the 2 classes given, found \"1.0\"");
 }
+
+#[test]
+fn a_byte_order_mark_is_no_part_of_the_first_cell() {
+    let r = CsvReader::new().label("a, quoted");
+    let table = read(&r, "\u{feff}\"a, quoted\",b\n1,2\n").unwrap();
+    assert_eq!((table.columns, table.inputs.to_vec()), (vec!["b".to_owned()], vec![2.0]));
+    assert_eq!(read(&CsvReader::new(), "\u{feff}1,2\n3,4\n").unwrap().inputs.to_vec(), [1.0, 2.0, 3.0, 4.0]);
+    says(&CsvReader::new(), "\u{feff}", "at least one row");
+}
