@@ -14,7 +14,7 @@ const CLASSES: usize = 4 * 44;
 /// What the free lists of one element type may hold before buffers are given back to the system.
 const HOLD_LIMIT: usize = 2 << 30;
 
-/// What the pool has done so far, for the two element types together.
+/// What the pool has done so far, for all element types together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PoolStats {
     /// Buffers that had to come from the system's allocator.
@@ -27,14 +27,20 @@ pub struct PoolStats {
 
 /// Counts since the program began; `fresh` stands still in the steady state of a training loop.
 pub fn pool_stats() -> PoolStats {
-    let (a, b) = (f32::pool().stats(), f64::pool().stats());
-    PoolStats { fresh: a.fresh + b.fresh, recycled: a.recycled + b.recycled, held_bytes: a.held_bytes + b.held_bytes }
+    let all = [f32::pool().stats(), f64::pool().stats(), u8::pool().stats(), u32::pool().stats()];
+    all.iter().fold(PoolStats::default(), |sum, one| PoolStats {
+        fresh: sum.fresh + one.fresh,
+        recycled: sum.recycled + one.recycled,
+        held_bytes: sum.held_bytes + one.held_bytes,
+    })
 }
 
 /// Gives every buffer in the free lists back to the system.
 pub fn pool_clear() {
     f32::pool().clear();
     f64::pool().clear();
+    u8::pool().clear();
+    u32::pool().clear();
 }
 
 /// An element type that has a pool.
@@ -124,20 +130,18 @@ fn lock<T>(m: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     m.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-static POOL_F32: Pool<f32> = Pool::new();
-static POOL_F64: Pool<f64> = Pool::new();
-
-impl Pooled for f32 {
-    fn pool() -> &'static Pool<f32> {
-        &POOL_F32
-    }
+macro_rules! pooled {
+    ($($element:ty)*) => {$(
+        impl Pooled for $element {
+            fn pool() -> &'static Pool<$element> {
+                static POOL: Pool<$element> = Pool::new();
+                &POOL
+            }
+        }
+    )*};
 }
 
-impl Pooled for f64 {
-    fn pool() -> &'static Pool<f64> {
-        &POOL_F64
-    }
-}
+pooled!(f32 f64 u8 u32);
 
 /// The memory behind one or more tensors.
 pub(crate) struct Buffer<E: Pooled> {

@@ -3,18 +3,18 @@
 use crate::Var;
 use crate::case::Case;
 use crate::op::{At, Cotangents, Keeps, Op, apply};
-use kniff_tensor::{Element, Indices, PoolOptions, PoolWindows, Rng, Tensor};
+use kniff_tensor::{Element, PoolOptions, PoolPicks, PoolWindows, Rng, Tensor};
 
 /// The largest under every window; its pull-back gives all to the element that was picked.
 #[derive(Clone)]
 struct MaxPool {
     windows: PoolWindows,
-    picked: Option<Indices>,
+    picked: Option<PoolPicks>,
 }
 
 impl MaxPool {
-    fn picked(&self) -> &Indices {
-        self.picked.as_ref().expect("positions that the value left")
+    fn picked(&self) -> &PoolPicks {
+        self.picked.as_ref().expect("places that the value left")
     }
 }
 
@@ -34,13 +34,11 @@ impl<E: Element> Op<E> for MaxPool {
     }
 
     fn pull_back(&self, g: &Var<E>, _: &At<'_, E>, to: &mut Cotangents<'_, E>) {
-        let put = Put { at: self.picked().clone(), plane: self.windows.input() };
-        to.input(0, || apply(put, &[g]));
+        to.input(0, || apply(Put { at: self.picked().clone() }, &[g]));
     }
 
     fn push_forward(&self, dx: &[Option<&Var<E>>], _: &At<'_, E>) -> Option<Var<E>> {
-        let pick = Pick { at: self.picked().clone(), plane: self.windows.input() };
-        dx[0].map(|dx| apply(pick, &[dx]))
+        dx[0].map(|dx| apply(Pick { at: self.picked().clone() }, &[dx]))
     }
 
     fn keeps_private(&self) -> bool {
@@ -48,19 +46,14 @@ impl<E: Element> Op<E> for MaxPool {
     }
 
     fn own_bytes(&self) -> usize {
-        self.picked.as_ref().map_or(0, bytes)
+        self.picked.as_ref().map_or(0, PoolPicks::bytes)
     }
 }
 
-fn bytes(at: &Indices) -> usize {
-    at.len() * size_of::<usize>()
-}
-
-/// The elements at given positions of every plane.
+/// The elements at the places that were picked.
 #[derive(Clone)]
 struct Pick {
-    at: Indices,
-    plane: [usize; 2],
+    at: PoolPicks,
 }
 
 impl<E: Element> Op<E> for Pick {
@@ -74,21 +67,20 @@ impl<E: Element> Op<E> for Pick {
         x[0].pick_in_planes(&self.at)
     }
     fn pull_back(&self, g: &Var<E>, _: &At<'_, E>, to: &mut Cotangents<'_, E>) {
-        to.input(0, || apply(Put { at: self.at.clone(), plane: self.plane }, &[g]));
+        to.input(0, || apply(Put { at: self.at.clone() }, &[g]));
     }
     fn push_forward(&self, dx: &[Option<&Var<E>>], _: &At<'_, E>) -> Option<Var<E>> {
         dx[0].map(|dx| apply(self.clone(), &[dx]))
     }
     fn own_bytes(&self) -> usize {
-        bytes(&self.at)
+        self.at.bytes()
     }
 }
 
 /// The adjoint of [`Pick`].
 #[derive(Clone)]
 struct Put {
-    at: Indices,
-    plane: [usize; 2],
+    at: PoolPicks,
 }
 
 impl<E: Element> Op<E> for Put {
@@ -99,16 +91,16 @@ impl<E: Element> Op<E> for Put {
         Keeps::NOTHING
     }
     fn value(&mut self, x: &[&Tensor<E>]) -> Tensor<E> {
-        x[0].put_in_planes(&self.at, self.plane)
+        x[0].put_in_planes(&self.at)
     }
     fn pull_back(&self, g: &Var<E>, _: &At<'_, E>, to: &mut Cotangents<'_, E>) {
-        to.input(0, || apply(Pick { at: self.at.clone(), plane: self.plane }, &[g]));
+        to.input(0, || apply(Pick { at: self.at.clone() }, &[g]));
     }
     fn push_forward(&self, dx: &[Option<&Var<E>>], _: &At<'_, E>) -> Option<Var<E>> {
         dx[0].map(|dx| apply(self.clone(), &[dx]))
     }
     fn own_bytes(&self) -> usize {
-        bytes(&self.at)
+        self.at.bytes()
     }
 }
 

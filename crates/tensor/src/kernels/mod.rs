@@ -13,6 +13,7 @@ mod gemv;
 mod lanes;
 pub mod layer_norm;
 pub mod math;
+pub(crate) mod max_pool;
 pub mod planes;
 pub mod pool;
 pub mod reduce;

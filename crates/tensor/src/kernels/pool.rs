@@ -1,7 +1,6 @@
-//! The largest and the mean under a window that moves over an image.
+//! The windows that move over an image, and the mean under each.
 
 use crate::{Element, parallel};
-use rayon::prelude::*;
 use std::sync::Arc;
 
 /// How a pooling window moves over an image; arrays are (down, across).
@@ -79,7 +78,8 @@ impl PoolOptions {
             };
             (0..output[a]).map(window).collect()
         };
-        let windows = PoolWindows { input, along: [along(0), along(1)] };
+        let regular = Some(Regular { kernel, stride, padding, dilation });
+        let windows = PoolWindows { input, along: [along(0), along(1)], regular };
         if windows.along.iter().any(|axis| axis.iter().any(|w| w.len() == 0)) {
             return Err(format!("a window of {extent:?} at a dilation of {dilation:?} lies between the elements"));
         }
@@ -89,10 +89,10 @@ impl PoolOptions {
 
 /// Positions `start, start + step, ..` below `end` along one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Window {
-    start: usize,
-    end: usize,
-    step: usize,
+pub(crate) struct Window {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) step: usize,
     /// How many positions there are with those in the padding.
     with_padding: usize,
 }
@@ -108,6 +108,16 @@ impl Window {
 pub struct PoolWindows {
     input: [usize; 2],
     along: [Arc<[Window]>; 2],
+    regular: Option<Regular>,
+}
+
+/// How windows move that are all alike, some of them partly outside; arrays are (down, across).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Regular {
+    pub(crate) kernel: [usize; 2],
+    pub(crate) stride: [usize; 2],
+    pub(crate) padding: [usize; 2],
+    pub(crate) dilation: [usize; 2],
 }
 
 impl PoolWindows {
@@ -128,7 +138,7 @@ impl PoolWindows {
             };
             (0..m).map(window).collect()
         };
-        Ok(Self { input, along: [along(0), along(1)] })
+        Ok(Self { input, along: [along(0), along(1)], regular: None })
     }
 
     /// Rows and columns of the input.
@@ -141,14 +151,30 @@ impl PoolWindows {
         [self.along[0].len(), self.along[1].len()]
     }
 
+    /// How the windows move, if they are all alike.
+    pub(crate) fn regular(&self) -> Option<Regular> {
+        self.regular
+    }
+
+    /// Whether every window is two by two elements beside the next, all inside.
+    pub(crate) fn halves(&self) -> bool {
+        let halving = Regular { kernel: [2; 2], stride: [2; 2], padding: [0; 2], dilation: [1; 2] };
+        self.regular == Some(halving) && (0..2).all(|a| 2 * self.along[a].len() <= self.input[a])
+    }
+
+    /// The rows that the windows of an output row see.
+    pub(crate) fn rows(&self, output: usize) -> Window {
+        self.along[0][output]
+    }
+
     /// Elements of one plane of the input, and of the output.
-    fn planes(&self) -> (usize, usize) {
+    pub(crate) fn planes(&self) -> (usize, usize) {
         (self.input[0] * self.input[1], self.along[0].len() * self.along[1].len())
     }
 
     /// Calls `f` with the row and the column windows of every output, in row-major order.
     #[inline(always)]
-    fn each(&self, mut f: impl FnMut(usize, &Window, &Window)) {
+    pub(crate) fn each(&self, mut f: impl FnMut(usize, &Window, &Window)) {
         let mut at = 0;
         for down in self.along[0].iter() {
             for across in self.along[1].iter() {
@@ -180,60 +206,6 @@ impl Divisor {
             Divisor::Fixed(n) => n,
         })
     }
-}
-
-/// The largest under every window, and where it is in its plane (row by row).
-///
-/// Of several that tie the first counts. A NaN is larger than everything; of several NaN the last counts.
-pub fn largest<E: Element>(w: &PoolWindows, x: &[E], y: &mut [E], at: &mut [usize]) {
-    let (plane, outputs) = w.planes();
-    if y.is_empty() {
-        return;
-    }
-    let one = |(i, (y, at)): (usize, (&mut [E], &mut [usize]))| {
-        let x = &x[i * plane..][..plane];
-        w.each(|o, down, across| {
-            let mut best = E::NEG_INFINITY;
-            let mut best_at = down.start * w.input[1] + across.start;
-            for r in (down.start..down.end).step_by(down.step) {
-                for c in (across.start..across.end).step_by(across.step) {
-                    let v = x[r * w.input[1] + c];
-                    if v > best || v.is_nan() {
-                        (best, best_at) = (v, r * w.input[1] + c);
-                    }
-                }
-            }
-            (y[o], at[o]) = (best, best_at);
-        });
-    };
-    if parallel::pays(x.len()) {
-        let together = (parallel::PIECE / plane.max(1)).max(1);
-        let pairs = y.par_chunks_mut(outputs).zip(at.par_chunks_mut(outputs));
-        pairs.enumerate().with_min_len(together).for_each(one);
-    } else {
-        y.chunks_mut(outputs).zip(at.chunks_mut(outputs)).enumerate().for_each(one);
-    }
-}
-
-/// What [`largest`] picked, picked from another tensor: `y[p] = x[at[p]]` in every plane.
-pub fn pick<E: Element>((plane, outputs): (usize, usize), x: &[E], at: &[usize], y: &mut [E]) {
-    parallel::row_blocks(y, outputs, plane, |first, y| {
-        for (i, y) in y.chunks_exact_mut(outputs).enumerate() {
-            let (x, at) = (&x[(first + i) * plane..][..plane], &at[(first + i) * outputs..][..outputs]);
-            y.iter_mut().zip(at).for_each(|(y, &at)| *y = x[at]);
-        }
-    });
-}
-
-/// The adjoint of [`pick`]: `x[at[p]] += y[p]`, from zero.
-pub fn put<E: Element>((plane, outputs): (usize, usize), y: &[E], at: &[usize], x: &mut [E]) {
-    parallel::row_blocks(x, plane, plane, |first, x| {
-        x.fill(E::ZERO);
-        for (i, x) in x.chunks_exact_mut(plane).enumerate() {
-            let (y, at) = (&y[(first + i) * outputs..][..outputs], &at[(first + i) * outputs..][..outputs]);
-            y.iter().zip(at).for_each(|(&y, &at)| x[at] += y);
-        }
-    });
 }
 
 /// The sum under every window over its divisor.

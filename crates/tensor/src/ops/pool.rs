@@ -1,60 +1,59 @@
 //! Pooling of images: the largest and the mean under windows, over [n, channels, h, w].
 
+use crate::kernels::max_pool::PoolPicks;
 use crate::kernels::pool::{self, Divisor, PoolWindows};
-use crate::{Element, Indices, Tensor};
+use crate::{Element, Tensor};
 
 impl<E: Element> Tensor<E> {
-    /// The largest under every window of images [n, c, h, w], and its position in the plane of h times w, row by row.
+    /// The largest under every window of images [n, c, h, w], and where each was.
     ///
-    /// Of several that tie the first counts, as in PyTorch; a NaN is larger than everything.
+    /// Of several that tie the first counts, as in PyTorch; a NaN is larger than everything, of several the last counts.
     ///
     /// ```
     /// use kniff_tensor::{PoolOptions, Tensor};
     /// let x = Tensor::<f32>::arange(16).reshape([1, 1, 4, 4]);
     /// let windows = PoolOptions::new([2, 2]).windows([4, 4]).unwrap();
-    /// let (y, at) = x.max_pool(&windows);
+    /// let (y, picks) = x.max_pool(&windows);
     /// assert_eq!(y.to_vec(), [5.0, 7.0, 13.0, 15.0]);
-    /// assert_eq!(at.as_slice(), [5, 7, 13, 15]);
+    /// assert_eq!(picks.positions().as_slice(), [5, 7, 13, 15]);
     /// ```
     ///
     /// # Panics
     /// Unless this has four axes, the last two those of the windows.
     #[track_caller]
-    pub fn max_pool(&self, windows: &PoolWindows) -> (Tensor<E>, Indices) {
-        let (planes, [oh, ow]) = (self.planes("max_pool", windows.input()), windows.output());
-        let shape = [self.shape[0], self.shape[1], oh, ow];
-        let (x, mut y) = (self.contiguous(), Tensor::scratch(shape));
-        let mut at = vec![0; planes * oh * ow];
-        pool::largest(windows, x.slice_of(), y.fresh_mut(), &mut at);
-        (y, Indices::new(at, shape))
+    pub fn max_pool(&self, windows: &PoolWindows) -> (Tensor<E>, PoolPicks) {
+        self.planes("max_pool", windows.input());
+        let [oh, ow] = windows.output();
+        let (x, mut y) = (self.contiguous(), Tensor::scratch([self.shape[0], self.shape[1], oh, ow]));
+        let shape = y.shape;
+        let picks = PoolPicks::largest(windows, x.slice_of(), y.fresh_mut(), shape);
+        (y, picks)
     }
 
-    /// The elements at `at`, as [`Tensor::max_pool`] gives them, of every plane: [n, c, oh, ow].
+    /// The elements at the places that [`Tensor::max_pool`] found in images of the same shape: [n, c, oh, ow].
     ///
     /// # Panics
-    /// If the shapes do not fit or a position is outside the plane.
+    /// If the shapes do not fit.
     #[track_caller]
-    pub fn pick_in_planes(&self, at: &Indices) -> Tensor<E> {
-        let fits = self.rank() == 4 && at.shape().len() == 4 && at.shape()[..2] == self.shape[..2];
-        assert!(fits, "pick_in_planes: shape {} and positions of shape {} do not fit", self.shape, at.shape());
-        let sizes = (self.shape[2] * self.shape[3], at.shape()[2] * at.shape()[3]);
-        let (x, mut y) = (self.contiguous(), Tensor::scratch(*at.shape()));
-        pool::pick(sizes, x.slice_of(), at.as_slice(), y.fresh_mut());
+    pub fn pick_in_planes(&self, picks: &PoolPicks) -> Tensor<E> {
+        let fits = self.rank() == 4 && self.shape[..2] == picks.shape()[..2] && self.shape[2..] == picks.input();
+        assert!(fits, "pick_in_planes: shape {} and picks of shape {} do not fit", self.shape, picks.shape());
+        let (x, mut y) = (self.contiguous(), Tensor::scratch(*picks.shape()));
+        picks.pick(x.slice_of(), y.fresh_mut());
         y
     }
 
-    /// The adjoint of [`Tensor::pick_in_planes`]: these elements added up at `at` of planes of zeros of size `plane`.
+    /// The adjoint of [`Tensor::pick_in_planes`]: these elements added up at their places in planes of zeros.
     ///
     /// # Panics
-    /// If the shapes do not fit or a position is outside the plane.
+    /// If the shapes do not fit.
     #[track_caller]
-    pub fn put_in_planes(&self, at: &Indices, plane: [usize; 2]) -> Tensor<E> {
-        let fits = self.rank() == 4 && self.shape == *at.shape();
-        assert!(fits, "put_in_planes: shape {} and positions of shape {} do not fit", self.shape, at.shape());
-        let (y, [n, c]) = (self.contiguous(), [self.shape[0], self.shape[1]]);
-        let mut x = Tensor::scratch([n, c, plane[0], plane[1]]);
-        let sizes = (plane[0] * plane[1], self.shape[2] * self.shape[3]);
-        pool::put(sizes, y.slice_of(), at.as_slice(), x.fresh_mut());
+    pub fn put_in_planes(&self, picks: &PoolPicks) -> Tensor<E> {
+        let fits = self.shape == *picks.shape();
+        assert!(fits, "put_in_planes: shape {} and picks of shape {} do not fit", self.shape, picks.shape());
+        let (y, [h, w]) = (self.contiguous(), picks.input());
+        let mut x = Tensor::scratch([self.shape[0], self.shape[1], h, w]);
+        picks.put(y.slice_of(), x.fresh_mut());
         x
     }
 
@@ -110,7 +109,7 @@ mod tests {
         let windows = PoolOptions::new([2, 2]).windows([2, 4]).unwrap();
         let x = Tensor::from_slice(&[3.0, 3.0, f64::NAN, 9.0, 3.0, 1.0, 2.0, 2.0], [1, 1, 2, 4]);
         let (y, at) = x.max_pool(&windows);
-        assert_eq!((y.at(&[0, 0, 0, 0]), at.as_slice()), (3.0, &[0, 2][..]));
+        assert_eq!((y.at(&[0, 0, 0, 0]), at.positions().as_slice()), (3.0, &[0, 2][..]));
         assert!(y.at(&[0, 0, 0, 1]).is_nan());
     }
 
@@ -136,10 +135,74 @@ mod tests {
             let (y, at) = x.max_pool(&windows);
             assert_eq!(x.pick_in_planes(&at), y);
             let u = Tensor::randn(y.shape(), &mut rng);
-            assert!((inner(&y, &u) - inner(&x, &u.put_in_planes(&at, [6, 8]))).abs() < 1e-12);
+            assert!((inner(&y, &u) - inner(&x, &u.put_in_planes(&at))).abs() < 1e-12);
             for divisor in [Divisor::WithPadding, Divisor::Inside, Divisor::Fixed(5)] {
                 let y = x.avg_pool(&windows, divisor);
                 assert!((inner(&y, &u) - inner(&x, &u.avg_unpool(&windows, divisor))).abs() < 1e-12);
+            }
+        }
+    }
+
+    /// Every window by itself, in the order that the rule for ties asks for.
+    fn by_hand(x: &Tensor<f32>, options: &PoolOptions) -> (Vec<f32>, Vec<usize>) {
+        let (h, w) = (x.shape()[2], x.shape()[3]);
+        let [oh, ow] = options.output_size([h, w]).unwrap();
+        let (mut y, mut at) = (Vec::new(), Vec::new());
+        for plane in x.to_vec().chunks_exact(h * w) {
+            for (o, p) in (0..oh).flat_map(|o| (0..ow).map(move |p| (o, p))) {
+                let mut best: Option<(f32, usize)> = None;
+                for (i, j) in (0..options.kernel[0]).flat_map(|i| (0..options.kernel[1]).map(move |j| (i, j))) {
+                    let r = (o * options.stride[0] + i * options.dilation[0]).checked_sub(options.padding[0]);
+                    let c = (p * options.stride[1] + j * options.dilation[1]).checked_sub(options.padding[1]);
+                    let (Some(r), Some(c)) = (r.filter(|r| *r < h), c.filter(|c| *c < w)) else { continue };
+                    let v = plane[r * w + c];
+                    if best.is_none_or(|(b, _)| v > b || v.is_nan()) {
+                        best = Some((v, r * w + c));
+                    }
+                }
+                let (v, place) = best.unwrap();
+                y.push(v);
+                at.push(place);
+            }
+        }
+        (y, at)
+    }
+
+    #[test]
+    fn every_kind_of_window_finds_what_a_search_finds() {
+        let mut rng = Rng::new(8);
+        let plain = PoolOptions::new([2, 2]);
+        let cases = [
+            plain,
+            PoolOptions { ceil_mode: true, ..plain },
+            PoolOptions { stride: [1, 1], ..PoolOptions::new([3, 3]) },
+            PoolOptions { stride: [2, 2], padding: [1, 1], ..PoolOptions::new([3, 3]) },
+            PoolOptions { stride: [3, 1], padding: [1, 2], dilation: [2, 3], ..PoolOptions::new([2, 3]) },
+            PoolOptions { stride: [1, 5], padding: [0, 1], ceil_mode: true, ..PoolOptions::new([1, 4]) },
+            PoolOptions { stride: [4, 4], padding: [8, 8], ..PoolOptions::new([17, 17]) },
+        ];
+        for options in cases {
+            for (h, w) in [(8, 10), (11, 35), (17, 20)] {
+                let Ok(windows) = options.windows([h, w]) else { continue };
+                // Few values, so that many tie; some that nothing is larger than, some that nothing is smaller than.
+                let special = [f32::NAN, f32::NEG_INFINITY, f32::INFINITY, 0.0, -0.0];
+                let x = Tensor::from_fn([2, 2, h, w], |_| match rng.below(12) {
+                    k if k < 5 => special[k],
+                    k => k as f32,
+                });
+                let (y, picks) = x.max_pool(&windows);
+                let (expected, at) = by_hand(&x, &options);
+                assert_eq!(picks.positions().as_slice(), at, "{options:?} on {h} x {w}");
+                let bits = |v: &[f32]| v.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&y.to_vec()), bits(&expected));
+                assert_eq!(bits(&x.pick_in_planes(&picks).to_vec()), bits(&expected));
+                let g = Tensor::<f32>::from_fn(*y.shape(), |i| (i % 7) as f32);
+                let mut back = vec![0.0; x.len()];
+                let outputs = y.shape()[2] * y.shape()[3];
+                for (i, (place, g)) in at.iter().zip(g.to_vec()).enumerate() {
+                    back[i / outputs * h * w + place] += g;
+                }
+                assert_eq!(g.put_in_planes(&picks).to_vec(), back, "{options:?} on {h} x {w}");
             }
         }
     }
@@ -151,8 +214,7 @@ mod tests {
         let run = |threads| {
             parallel::with_threads(threads, || {
                 let ((y, at), mean) = (x.max_pool(&windows), x.avg_pool(&windows, Divisor::Inside));
-                let back =
-                    (y.put_in_planes(&at, [16, 16]).to_vec(), mean.avg_unpool(&windows, Divisor::Inside).to_vec());
+                let back = (y.put_in_planes(&at).to_vec(), mean.avg_unpool(&windows, Divisor::Inside).to_vec());
                 (y.to_vec(), mean.to_vec(), back)
             })
         };
@@ -164,8 +226,8 @@ mod tests {
         let windows = PoolOptions::new([2, 2]).windows([4, 4]).unwrap();
         let x = Tensor::<f32>::zeros([0, 3, 4, 4]);
         let (y, at) = x.max_pool(&windows);
-        assert_eq!((*y.shape(), at.len()), ([0, 3, 2, 2].into(), 0));
-        assert_eq!(*y.put_in_planes(&at, [4, 4]).shape(), [0, 3, 4, 4]);
+        assert_eq!((*y.shape(), at.positions().len()), ([0, 3, 2, 2].into(), 0));
+        assert_eq!(*y.put_in_planes(&at).shape(), [0, 3, 4, 4]);
         assert_eq!(*x.avg_pool(&windows, Divisor::Inside).shape(), [0, 3, 2, 2]);
     }
 

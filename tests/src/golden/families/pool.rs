@@ -56,5 +56,5 @@ fn indices<E: Element>(case: &Check<'_, E>, windows: impl FnOnce([usize; 2]) -> 
     let image = if x.rank() == 3 { x.unsqueeze(2) } else { x };
     let windows = windows([image.shape()[2], image.shape()[3]]).expect("windows that fit");
     let (_, at) = image.max_pool(&windows);
-    case.compare_indices("indices", &at.reshape(case.shape("indices").to_vec()));
+    case.compare_indices("indices", &at.positions().reshape(case.shape("indices").to_vec()));
 }
