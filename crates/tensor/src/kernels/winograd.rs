@@ -13,11 +13,13 @@ use super::gemm::{MatMut, MatRef, gemm};
 use crate::buffer::Buffer;
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
-use layout::Places;
+use layout::{Places, turn};
 use transforms::{IN, Input, LANES, Lanes, Matrix, OUT, Output, POINTS, WINDOW, Window, both_sides};
 
 /// Fewer channels than this on either side leave the lanes too empty.
 const FEWEST_CHANNELS: usize = 8;
+/// Fewer tiles than this in a batch do not earn the transform of the weight, whose points are four times the weight.
+const FEWEST_TILES: usize = 32;
 /// Elements that lie between two points, so that their places do not fall on the same lines of the cache.
 const GAP: usize = 16;
 
@@ -36,8 +38,8 @@ pub(super) struct Winograd {
 }
 
 impl Winograd {
-    /// The convolution of a geometry, if it is one for this.
-    pub(super) fn forward<E: Element>(g: &ConvGeometry) -> Option<Self> {
+    /// The convolution of a geometry on so many images, if it is one for this.
+    pub(super) fn forward<E: Element>(g: &ConvGeometry, images: usize) -> Option<Self> {
         let o = &g.options;
         let [inputs, outputs] = g.channels;
         let before = [o.padding[0].0, o.padding[1].0];
@@ -49,22 +51,25 @@ impl Winograd {
             && o.dilation == [1; 2]
             && o.groups == 1
             && inputs.min(outputs) >= FEWEST_CHANNELS;
-        (fits && this.pays()).then_some(this)
+        (fits && this.pays(images)).then_some(this)
     }
 
-    /// The adjoint of the convolution of a geometry, if it is one for this.
-    pub(super) fn backward<E: Element>(g: &ConvGeometry) -> Option<Self> {
-        let Self { inputs, outputs, from, to, before, .. } = Self::forward::<E>(g)?;
+    /// The adjoint of the convolution of a geometry on so many images, if it is one for this.
+    pub(super) fn backward<E: Element>(g: &ConvGeometry, images: usize) -> Option<Self> {
+        let Self { inputs, outputs, from, to, before, .. } = Self::forward::<E>(g, images)?;
         let before = [2usize.checked_sub(before[0])?, 2usize.checked_sub(before[1])?];
         let this = Self { inputs: outputs, outputs: inputs, from: to, to: from, before, adjoint: true };
-        this.pays().then_some(this)
+        this.pays(images).then_some(this)
     }
 
-    /// Whether the tiles do not stand out too far beyond the image.
-    fn pays(&self) -> bool {
+    /// Whether there are enough tiles, and they do not stand out too far beyond the image.
+    fn pays(&self, images: usize) -> bool {
         let [down, across] = self.tiles();
         let area = self.to[0] * self.to[1];
-        area > 0 && self.from[0] * self.from[1] > 0 && OUT * OUT * down * across <= 2 * area
+        area > 0
+            && self.from[0] * self.from[1] > 0
+            && OUT * OUT * down * across <= 2 * area
+            && images * down * across >= FEWEST_TILES
     }
 
     /// Tiles down and across.
@@ -177,42 +182,64 @@ impl<E: Element> Kernel for Gather<'_, E> {
     }
 }
 
-/// The windows of one input channel at their points: `[points, outputs]`.
+/// The windows of some input channels at their points: a row `[points, outputs]` for each.
 struct Windows<'a, E> {
     plan: &'a Winograd,
     w: &'a [E],
+    /// The first input channel.
     input: usize,
-    points: &'a mut [E],
+    rows: &'a mut [E],
+    /// Elements from a row to the next.
+    row: usize,
 }
+
+/// Input channels whose windows are transformed together: as many as make runs of the weight long.
+const INPUTS: usize = 16;
+const AREA: usize = WINDOW * WINDOW;
 
 impl<E: Element> Kernel for Windows<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let (inputs, outputs, area) = (self.plan.inputs, self.plan.outputs, WINDOW * WINDOW);
+        let Self { plan, w, input, rows, row } = self;
+        let (inputs, outputs) = (plan.inputs, plan.outputs);
+        let here = rows.len().div_ceil(row).min(INPUTS);
+        // For each input and each element of its window the outputs side by side.
+        let mut turned = [E::ZERO; INPUTS * AREA * LANES];
         for first in (0..outputs).step_by(LANES) {
             let some = LANES.min(outputs - first);
-            let points = &mut self.points[first..];
-            both_sides::<Window, E, IN, WINDOW>(
-                #[inline(always)]
-                |i, j| {
-                    let mut lanes = Lanes::ZERO;
-                    for l in 0..some {
-                        let output = first + l;
-                        lanes.0[l] = if self.plan.adjoint {
-                            self.w[(self.input * outputs + output) * area + area - 1 - (i * WINDOW + j)]
-                        } else {
-                            self.w[(output * inputs + self.input) * area + i * WINDOW + j]
-                        };
+            if plan.adjoint {
+                for c in 0..here {
+                    let from = &w[((input + c) * outputs + first) * AREA..][..some * AREA];
+                    for (l, window) in from.chunks_exact(AREA).enumerate() {
+                        for (k, &x) in window.iter().enumerate() {
+                            turned[(c * AREA + AREA - 1 - k) * LANES + l] = x;
+                        }
                     }
-                    lanes
-                },
-                #[inline(always)]
-                |i, j, u| {
-                    let at = (i * IN + j) * outputs;
-                    points[at..at + some].copy_from_slice(&u.0[..some]);
-                },
-            );
+                }
+            } else {
+                let from = &w[(first * inputs + input) * AREA..];
+                turn(from, inputs * AREA, some, &mut turned, LANES, here * AREA);
+            }
+            for c in 0..here {
+                let windows = &turned[c * AREA * LANES..][..AREA * LANES];
+                let points = &mut rows[c * row + first..];
+                both_sides::<Window, E, IN, WINDOW>(
+                    #[inline(always)]
+                    |i, j| Lanes::load(&windows[(i * WINDOW + j) * LANES..]),
+                    #[inline(always)]
+                    |i, j, u| {
+                        let points = &mut points[(i * IN + j) * outputs..];
+                        if some == LANES {
+                            u.store(points);
+                        } else {
+                            for l in 0..some {
+                                points[l] = u.0[l];
+                            }
+                        }
+                    },
+                );
+            }
         }
     }
 }
@@ -232,11 +259,14 @@ pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], bias: Option<
     let row = POINTS * outputs + GAP;
     let mut windows = Buffer::scratch(inputs * row);
     let pays = parallel::pays(inputs * row);
-    parallel::chunks_if(pays, windows.as_mut_slice(), row, |input, points| {
-        dispatch(Windows { plan: d, w, input, points });
+    parallel::chunks_if(pays, windows.as_mut_slice(), INPUTS * row, |block, rows| {
+        dispatch(Windows { plan: d, w, input: block * INPUTS, rows, row });
     });
     let windows = windows.as_slice();
 
+    if y.len() == to {
+        return one_image(d, x, windows, bias, y);
+    }
     let [down, across] = d.tiles();
     let most = tiles_at_once(inputs, outputs);
     let together = (most / (down * across)).max(1);
@@ -293,6 +323,55 @@ pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], bias: Option<
     });
 }
 
+/// Tiles of one image that are worked on at once, and the fewest outputs that a thread is given.
+const TILES: usize = 256;
+const FEWEST_OUTPUTS: usize = 32;
+
+/// [`convolve`] for one image: the threads share its outputs.
+fn one_image<E: Element>(d: &Winograd, x: &[E], windows: &[E], bias: Option<&[E]>, y: &mut [E]) {
+    let (inputs, outputs, area) = (d.inputs, d.outputs, d.to[0] * d.to[1]);
+    let [down, across] = d.tiles();
+    let rows = (TILES / across).clamp(1, down);
+    let tiles = rows * across;
+    let deep = depth(inputs);
+    let stride = tiles * deep + GAP;
+    let mut points_in = Buffer::scratch(POINTS * stride);
+    let mut places = Buffer::scratch(room(IN, rows, across, inputs));
+    // As many outputs at any number of threads.
+    let part = (outputs / 4).next_multiple_of(LANES).max(FEWEST_OUTPUTS);
+    for first in (0..down).step_by(rows) {
+        let band = (first, rows.min(down - first), across);
+        let (points, room_in) = (points_in.as_mut_slice(), places.as_mut_slice());
+        let (size, before) = (d.from, d.before);
+        dispatch(Scatter { image: x, size, channels: inputs, before, band, room: room_in, points, stride });
+        let points = points_in.as_slice();
+        parallel::chunks_if(rayon::current_num_threads() > 1, y, part * area, |block, y| {
+            let (from, some, each) = (block * part, y.len() / area, band.1 * across);
+            let deep_out = depth(some);
+            let stride_out = each * deep_out + GAP;
+            let mut points_out = Buffer::scratch(POINTS * stride_out);
+            let mut places = Buffer::scratch(room(OUT, band.1, across, some));
+            for point in 0..POINTS {
+                let a = MatRef::new(&points[point * stride..], (each, inputs), (deep, 1));
+                let row = POINTS * outputs + GAP;
+                let b = MatRef::new(&windows[point * outputs + from..], (inputs, some), (row, 1));
+                let to = &mut points_out.as_mut_slice()[point * stride_out..];
+                gemm(a, b, E::ZERO, MatMut::new(to, (each, some), deep_out));
+            }
+            dispatch(Gather {
+                points: points_out.as_slice(),
+                stride: stride_out,
+                band,
+                channels: some,
+                room: places.as_mut_slice(),
+                bias: bias.map(|bias| &bias[from..from + some]),
+                image: y,
+                size: d.to,
+            });
+        });
+    }
+}
+
 pub(super) use weight::gradient;
 
 #[cfg(test)]
@@ -341,6 +420,23 @@ mod tests {
         options.geometry(&[1, inputs, size[0], size[1]], &[outputs, inputs, 3, 3]).unwrap()
     }
 
+    /// More images than any case has, so that there are always enough tiles.
+    const MANY: usize = 1000;
+
+    /// All three directions; the adjoint only where there is one.
+    fn all(g: &ConvGeometry, x: &[f32], w: &[f32], bias: &[f32], dy: &[f32]) -> [Vec<f32>; 3] {
+        let (mut y, mut dw) = (vec![f32::NAN; dy.len()], vec![f32::NAN; w.len()]);
+        let plan = Winograd::forward::<f32>(g, MANY).unwrap();
+        convolve(&plan, x, w, Some(bias), &mut y);
+        gradient(&plan, x, dy, &mut dw);
+        let mut dx = vec![f32::NAN; x.len()];
+        match Winograd::backward::<f32>(g, MANY) {
+            Some(plan) => convolve(&plan, dy, w, None, &mut dx),
+            None => backward_input(g, dy, w, &mut dx),
+        }
+        [y, dx, dw]
+    }
+
     #[test]
     fn all_three_directions_agree_with_the_sum_itself_in_double_precision() {
         let mut rng = Rng::new(1);
@@ -350,21 +446,19 @@ mod tests {
             let [nx, nw, ny] = shapes.map(|s| s.iter().product::<usize>());
             let (x, w, bias, dy) =
                 (normal(nx, &mut rng), normal(nw, &mut rng), normal(g.channels[1], &mut rng), normal(ny, &mut rng));
-            assert!(Winograd::forward::<f32>(&g).is_some() && Winograd::forward::<f64>(&g).is_none(), "{g:?}");
-            let (x64, w64, b64, dy64) = (wide(&x), wide(&w), wide(&bias), wide(&dy));
-            let (mut y, mut y64) = (vec![f32::NAN; ny], vec![0.0; ny]);
-            forward(&g, &x, &w, Some(&bias), &mut y);
-            forward(&g, &x64, &w64, Some(&b64), &mut y64);
-            let (mut dx, mut dx64) = (vec![f32::NAN; nx], vec![0.0; nx]);
-            backward_input(&g, &dy, &w, &mut dx);
-            backward_input(&g, &dy64, &w64, &mut dx64);
-            let (mut dw, mut dw64) = (vec![f32::NAN; nw], vec![0.0; nw]);
-            backward_weight(&g, &x, &dy, &mut dw);
-            backward_weight(&g, &x64, &dy64, &mut dw64);
+            assert!(Winograd::forward::<f64>(&g, MANY).is_none(), "{g:?}");
             if images == 0 {
+                let mut dw = vec![f32::NAN; nw];
+                backward_weight(&g, &x, &dy, &mut dw);
                 assert!(dw.iter().all(|&x| x == 0.0));
                 continue;
             }
+            let [y, dx, dw] = all(&g, &x, &w, &bias, &dy);
+            let (x64, w64, b64, dy64) = (wide(&x), wide(&w), wide(&bias), wide(&dy));
+            let (mut y64, mut dx64, mut dw64) = (vec![0.0; ny], vec![0.0; nx], vec![0.0; nw]);
+            forward(&g, &x64, &w64, Some(&b64), &mut y64);
+            backward_input(&g, &dy64, &w64, &mut dx64);
+            backward_weight(&g, &x64, &dy64, &mut dw64);
             let errors = [error(&y, &y64), error(&dx, &dx64), error(&dw, &dw64)];
             assert!(errors.iter().all(|&e| e < 6e-6), "{case:?}: {errors:?}");
         }
@@ -373,22 +467,15 @@ mod tests {
     #[test]
     fn threads_change_nothing() {
         let mut rng = Rng::new(2);
-        for case in &CASES[1..7] {
+        for case in &CASES[..12] {
             let (g, images) = (geometry(case), case.0);
             let shapes = [g.input_shape(images), g.weight_shape(), g.output_shape(images)];
             let [nx, nw, ny] = shapes.map(|s| s.iter().product::<usize>());
             let (x, w, dy) = (normal(nx, &mut rng), normal(nw, &mut rng), normal(ny, &mut rng));
-            let all = |threads| {
-                parallel::with_threads(threads, || {
-                    let (mut y, mut dx, mut dw) = (vec![0.0f32; ny], vec![0.0; nx], vec![0.0; nw]);
-                    forward(&g, &x, &w, None, &mut y);
-                    backward_input(&g, &dy, &w, &mut dx);
-                    backward_weight(&g, &x, &dy, &mut dw);
-                    (y, dx, dw)
-                })
-            };
-            let one = all(1);
-            assert!(one == all(2) && one == all(3), "{case:?}");
+            let bias = normal(g.channels[1], &mut rng);
+            let run = |threads| parallel::with_threads(threads, || all(&g, &x, &w, &bias, &dy));
+            let one = run(1);
+            assert!(one == run(2) && one == run(3), "{case:?}");
         }
     }
 
@@ -398,7 +485,7 @@ mod tests {
         let but = |change: &dyn Fn(&mut ConvGeometry)| {
             let mut g = plain;
             change(&mut g);
-            Winograd::forward::<f32>(&g).is_none()
+            Winograd::forward::<f32>(&g, MANY).is_none()
         };
         assert!(!but(&|_| {}));
         assert!(but(&|g| g.options.stride = [2, 1]));
@@ -410,6 +497,9 @@ mod tests {
         assert!(but(&|g| g.output = [5, 5]));
         // A frame of three zeros has no adjoint of this kind.
         let g = geometry(&CASES[8]);
-        assert!(Winograd::forward::<f32>(&g).is_some() && Winograd::backward::<f32>(&g).is_none());
+        assert!(Winograd::forward::<f32>(&g, MANY).is_some() && Winograd::backward::<f32>(&g, MANY).is_none());
+        // 16 tiles an image: too few of them for one, enough for two.
+        assert!(Winograd::forward::<f32>(&geometry(&(1, [16, 16], [16, 16], SAME)), 1).is_none());
+        assert!(Winograd::forward::<f32>(&geometry(&(1, [16, 16], [16, 16], SAME)), 2).is_some());
     }
 }

@@ -99,7 +99,7 @@ impl<E: Element> Places<'_, E> {
 
 /// `to[x][c] = from[c][x]`.
 #[inline(always)]
-fn turn<E: Element>(from: &[E], plane: usize, channels: usize, to: &mut [E], depth: usize, places: usize) {
+pub(super) fn turn<E: Element>(from: &[E], plane: usize, channels: usize, to: &mut [E], depth: usize, places: usize) {
     let mut c = 0;
     while c < channels {
         let some = BLOCK.min(channels - c);
