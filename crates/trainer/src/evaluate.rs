@@ -57,13 +57,16 @@ pub fn evaluate<E: Element, L: Layer<E>, H: Head<E>, T>(
     Ok(Evaluation { loss, metrics, examples })
 }
 
+/// What looks at a batch's output and its target.
+type See<'a, O, T> = dyn FnMut(&O, &T) -> Result<(), TrainError> + 'a;
+
 /// The mean loss and the number of examples; every output and its target are shown to `see`.
 pub(crate) fn mean_loss<E: Element, L: Layer<E>, H: Head<E>, T>(
     model: &Model<L, H, E>,
     loss: &dyn Loss<E, H::Output, T>,
     data: &dyn Batches<E, T>,
     phase: Phase,
-    see: &mut dyn FnMut(&H::Output, &T) -> Result<(), TrainError>,
+    see: &mut See<'_, H::Output, T>,
 ) -> Result<(f64, usize), TrainError> {
     let (mut sums, mut examples) = (LossSums::default(), 0);
     for batch in data.epoch(0) {

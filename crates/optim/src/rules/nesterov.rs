@@ -34,7 +34,7 @@ impl Rule for Nesterov {
     }
 
     fn with_momentum(&self, momentum: f64) -> Option<Self> {
-        Some(Self { momentum, ..*self })
+        Some(Self { momentum })
     }
 
     fn slots(&self) -> &'static [&'static str] {

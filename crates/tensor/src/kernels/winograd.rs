@@ -233,9 +233,7 @@ impl<E: Element> Kernel for Windows<'_, E> {
                         if some == LANES {
                             u.store(points);
                         } else {
-                            for l in 0..some {
-                                points[l] = u.0[l];
-                            }
+                            points.iter_mut().zip(u.0).take(some).for_each(|(point, x)| *point = x);
                         }
                     },
                 );

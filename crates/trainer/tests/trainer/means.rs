@@ -19,7 +19,7 @@ fn model() -> Model<Linear, kniff_nn::ClassHead> {
 
 /// A trainer whose steps change nothing, so that the epoch's loss is that of the model.
 fn standing(loss: &CrossEntropy) -> Trainer<Linear, kniff_nn::ClassHead> {
-    Trainer::new(model(), loss.clone(), Optimizer::new(Sgd::default(), 0.0)).epochs(1).progress(Progress::Silent)
+    Trainer::new(model(), loss.clone(), Optimizer::new(Sgd, 0.0)).epochs(1).progress(Progress::Silent)
 }
 
 /// Clouds of which some labels are ignored, all those of the third batch of five among them.
@@ -72,7 +72,7 @@ fn a_batch_of_which_nothing_counts_changes_nothing_and_the_run_goes_on() {
     let loss = CrossEntropy::new().ignore_index(IGNORED);
     let data = Loader::new(partly_ignored()).batch_size(5);
     let run = |data: &Loader<Data>| {
-        let mut trainer = Trainer::new(model(), loss.clone(), Optimizer::new(Sgd::default(), 0.5))
+        let mut trainer = Trainer::new(model(), loss.clone(), Optimizer::new(Sgd, 0.5))
             .epochs(2)
             .metric(Accuracy::new())
             .metric(TopK::new(1))
