@@ -30,6 +30,7 @@ pub use buffer::{PoolStats, pool_clear, pool_stats};
 pub use element::Element;
 pub use indices::Indices;
 pub use kernels::conv::{Algorithm, ConvGeometry, ConvOptions};
+pub use kernels::conv_plan::{ConvPlan, Method};
 pub use kernels::max_pool::PoolPicks;
 pub use kernels::pool::{Divisor, PoolOptions, PoolWindows};
 pub use ndarray;

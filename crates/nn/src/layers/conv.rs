@@ -6,7 +6,8 @@ use crate::layer::ShapeError;
 use crate::{Layer, Module};
 use kniff_autograd::{Parameter, Var};
 use kniff_init::Initializer;
-use kniff_tensor::{Algorithm, ConvOptions, Element, Rng, Shape, Tensor};
+use kniff_tensor::kernels::conv::ConvGeometry;
+use kniff_tensor::{Algorithm, ConvOptions, ConvPlan, Element, Rng, Shape, Tensor};
 
 /// The convolution of signals: [n, in, length] to [n, out, `(length + 2 padding - dilation (kernel - 1) - 1) / stride + 1`].
 ///
@@ -208,6 +209,35 @@ impl<const D: usize, E: Element> Conv<D, E> {
         self.bias.as_ref()
     }
 
+    /// How a batch of a shape, with its axis of examples, is computed; [`Conv::with_algorithm`] overrides it.
+    ///
+    /// # Errors
+    /// If the layer does not take such a batch.
+    pub fn plan(&self, batch: &[usize]) -> Result<ConvPlan, ShapeError> {
+        let (&images, input) = batch.split_first().unwrap_or((&0, &[]));
+        self.geometry(input).map(|g| g.plan::<E>(images))
+    }
+
+    /// The sizes of the operation on examples of a shape, without the axis of examples.
+    fn geometry(&self, input: &[usize]) -> Result<ConvGeometry, ShapeError> {
+        let wrong = |reason: String| ShapeError::new(self.name(), input, reason);
+        let Some((channels, mut sides)) = spatial::<D>(input) else {
+            return Err(wrong(format!("it takes examples of shape {}", example::<D>())));
+        };
+        let mut widths = self.widths();
+        if let Some(objection) = (0..D).find_map(|a| self.padding_mode.objection(sides[a], widths[a])) {
+            return Err(wrong(objection));
+        }
+        if self.padding_mode != PaddingMode::Zeros {
+            // Those are put around the image before, and are part of it then.
+            sides.iter_mut().zip(&widths).for_each(|(side, (before, after))| *side += before + after);
+            widths = [(0, 0); D];
+        }
+        let ([h, w], [kh, kw]) = (lift(sides, 1), lift(self.kernel(), 1));
+        let weight = self.weight.value().shape();
+        self.options(widths).geometry(&[1, channels, h, w], &[weight[0], weight[1], kh, kw]).map_err(wrong)
+    }
+
     fn kernel(&self) -> [usize; D] {
         let shape = self.weight.value().shape();
         std::array::from_fn(|a| shape[2 + a])
@@ -248,18 +278,7 @@ impl<const D: usize, E: Element> Layer<E> for Conv<D, E> {
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {
-        let wrong = |reason: String| ShapeError::new(self.name(), input, reason);
-        let Some((channels, sides)) = spatial::<D>(input) else {
-            return Err(wrong(format!("it takes examples of shape {}", example::<D>())));
-        };
-        let widths = self.widths();
-        if let Some(objection) = (0..D).find_map(|a| self.padding_mode.objection(sides[a], widths[a])) {
-            return Err(wrong(objection));
-        }
-        let ([h, w], [kh, kw]) = (lift(sides, 1), lift(self.kernel(), 1));
-        let weight = self.weight.value().shape();
-        let geometry = self.options(widths).geometry(&[1, channels, h, w], &[weight[0], weight[1], kh, kw]);
-        geometry.map(|g| example_shape::<D>(g.channels[1], lower(g.output))).map_err(wrong)
+        self.geometry(input).map(|g| example_shape::<D>(g.channels[1], lower(g.output)))
     }
 }
 
@@ -311,6 +330,17 @@ mod tests {
         assert_eq!(y(PaddingMode::Reflect), [7.0, 5.0, 7.0, 8.0, 7.0]);
         assert_eq!(y(PaddingMode::Replicate), [3.0, 4.0, 7.0, 10.0, 12.0]);
         assert_eq!(y(PaddingMode::Circular), [7.0, 7.0, 7.0, 7.0, 7.0]);
+    }
+
+    #[test]
+    fn the_way_it_is_computed_can_be_asked_for_and_changed() {
+        let layer = Conv2d::<f32>::new(16, 16, 3, HeNormal, &mut Rng::new(0)).with_padding(1);
+        let text = |layer: &Conv2d<f32>| layer.plan(&[4, 16, 16, 16]).unwrap().to_string();
+        assert!(text(&layer).starts_with("forward Winograd"));
+        assert_eq!(text(&layer.clone().with_algorithm(Algorithm::Exact)), "forward columns, dx columns, dw columns");
+        let reflected = layer.with_padding_mode(PaddingMode::Reflect);
+        assert!(text(&reflected).starts_with("forward Winograd"));
+        assert!(reflected.plan(&[4, 3, 16, 16]).is_err() && reflected.plan(&[]).is_err());
     }
 
     #[test]

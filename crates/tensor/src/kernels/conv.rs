@@ -201,7 +201,7 @@ impl ConvGeometry {
     }
 
     /// Whether every window is one element in its place, so that the image is the matrix of columns.
-    fn pointwise(&self) -> bool {
+    pub(super) fn pointwise(&self) -> bool {
         let o = &self.options;
         self.kernel == [1; 2] && o.stride == [1; 2] && o.padding == [(0, 0); 2] && self.input == self.output
     }
@@ -229,7 +229,7 @@ impl ConvGeometry {
     }
 
     /// Whether every group has one input channel and few outputs, so that no matrix product is worth its packing.
-    fn depthwise(&self) -> bool {
+    pub(super) fn depthwise(&self) -> bool {
         self.channels[0] == self.options.groups && self.channels[1] <= 4 * self.options.groups
     }
 

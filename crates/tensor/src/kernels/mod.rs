@@ -5,6 +5,7 @@
 
 pub mod batch_norm;
 pub mod conv;
+pub(crate) mod conv_plan;
 mod depthwise;
 pub mod dropout;
 pub mod elementwise;
