@@ -3,16 +3,11 @@
 use crate::DataError;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
-use faer::traits::RealField;
 use faer::{Mat, Par, diag::Diag};
 use kniff_tensor::{Element, Tensor};
 
 /// Columns from which several threads are worth it.
 const PARALLEL_FROM: usize = 192;
-
-/// How many times the precision of a decomposition, on the scale of the largest eigenvalue, an eigenvalue has to be for its
-/// error to stay below some thousandths of it.
-const ENOUGH: f64 = 1000.0;
 
 /// Eigenvalues and eigenvectors of a covariance matrix.
 pub(crate) struct Eigen {
@@ -39,37 +34,6 @@ impl Eigen {
     }
 }
 
-/// Decomposes a covariance matrix `[n, n]` in f64.
-pub(crate) fn decompose(what: &'static str, matrix: &Tensor<f64>) -> Result<Eigen, DataError> {
-    with::<f64>(what, matrix, |x| x, |x| x)
-}
-
-/// The same for data of type `E`, of whose axes the first `axes` are wanted and get `eps` added to their eigenvalues.
-///
-/// In f32 for f32 data where those eigenvalues lie within f32's precision of the largest: that is the case of most data, and
-/// takes half the time. Where columns differ much in scale or depend on each other it is f64.
-pub(crate) fn decompose_for<E: Element>(
-    what: &'static str,
-    matrix: &Tensor<f64>,
-    axes: usize,
-    eps: f64,
-) -> Result<Eigen, DataError> {
-    if E::NAME == "f32" && axes > 0 {
-        let n = matrix.shape()[0];
-        let largest = (0..n).map(|i| matrix.at(&[i, i])).fold(0.0, f64::max);
-        if largest.is_normal() {
-            // Divided by that, nothing over- or underflows that matters.
-            let mut found = with::<f32>(what, matrix, |x| (x / largest) as f32, f64::from)?;
-            found.values.iter_mut().for_each(|v| *v *= largest);
-            let enough = ENOUGH.max(n as f64) * f64::from(f32::EPSILON) * found.values[0];
-            if found.values[axes - 1] + eps > enough {
-                return Ok(found);
-            }
-        }
-    }
-    decompose(what, matrix)
-}
-
 /// Numbers of a decomposition in the data's precision.
 ///
 /// # Errors
@@ -81,12 +45,11 @@ pub(crate) fn rounded<E: Element>(what: &'static str, x: &Tensor<f64>) -> Result
     if out.all_finite() { Ok(out) } else { Err(DataError::Decomposition { what }) }
 }
 
-fn with<T: RealField>(
-    what: &'static str,
-    matrix: &Tensor<f64>,
-    narrow: impl Fn(f64) -> T,
-    widen: impl Fn(T) -> f64,
-) -> Result<Eigen, DataError> {
+/// Decomposes a covariance matrix `[n, n]`.
+///
+/// In f64 for data of any precision: in f32 the error of every eigenvalue is on the scale of the largest one, which would
+/// drown the axes of small columns and of columns that nearly depend on each other.
+pub(crate) fn decompose(what: &'static str, matrix: &Tensor<f64>) -> Result<Eigen, DataError> {
     let n = matrix.shape()[0];
     if n == 0 {
         return Ok(Eigen { values: Vec::new(), vectors: Tensor::zeros([0, 0]), columns: Vec::new() });
@@ -96,13 +59,13 @@ fn with<T: RealField>(
     if entries.iter().any(|x| !x.is_finite()) {
         return Err(DataError::Decomposition { what });
     }
-    let a = Mat::<T>::from_fn(n, n, |i, j| narrow(entries[i * n + j]));
-    let mut values = Diag::<T>::zeros(n);
-    let mut vectors = Mat::<T>::zeros(n, n);
+    let a = Mat::<f64>::from_fn(n, n, |i, j| entries[i * n + j]);
+    let mut values = Diag::<f64>::zeros(n);
+    let mut vectors = Mat::<f64>::zeros(n, n);
     // How faer divides the work depends on this number and on the size, not on the threads that then do it; with the number
     // fixed, the result has the same bits at any number of threads.
     let par = if n >= PARALLEL_FROM { Par::rayon(4) } else { Par::Seq };
-    let scratch = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, par, Default::default());
+    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, par, Default::default());
     let mut memory = MemBuffer::new(scratch);
     let stack = MemStack::new(&mut memory);
     self_adjoint_evd(a.as_ref(), values.as_mut(), Some(vectors.as_mut()), par, stack, Default::default())
@@ -114,9 +77,9 @@ fn with<T: RealField>(
     for (i, row) in rows.chunks_exact_mut(n).enumerate() {
         // faer's eigenvalues ascend.
         let from = n - 1 - i;
-        out.values.push(widen(values[from].clone()).max(0.0));
+        out.values.push(values[from].max(0.0));
         for (j, x) in row.iter_mut().enumerate() {
-            *x = widen(vectors[(j, from)].clone());
+            *x = vectors[(j, from)];
         }
         let mut largest = 0.0_f64;
         for &x in row.iter() {
@@ -159,7 +122,7 @@ mod tests {
     fn threads_do_not_change_a_bit() {
         for n in [64, 250] {
             let a = square(n);
-            let of = |threads| with_threads(threads, || decompose_for::<f32>("a", &a, n, 0.0).unwrap());
+            let of = |threads| with_threads(threads, || decompose("a", &a).unwrap());
             let (one, four) = (of(1), of(4));
             assert_eq!((&one.values, &one.vectors), (&four.values, &four.vectors));
             let (two, again) = (of(2), of(2));
@@ -168,29 +131,10 @@ mod tests {
     }
 
     #[test]
-    fn single_precision_is_taken_where_it_is_enough() {
-        let is_f32 = |e: &Eigen| e.vectors.to_vec().iter().all(|&x| x == f64::from(x as f32));
-        let a = square(20);
-        assert!(is_f32(&decompose_for::<f32>("a", &a, 20, 0.0).unwrap()));
-        assert!(!is_f32(&decompose_for::<f64>("a", &a, 20, 0.0).unwrap()));
-        // Two columns of the same data, but one of them a thousandth as large: a millionth of the variance.
-        let a = |by: f64| Tensor::from_slice(&[2.0, by, by, 2.0 * by * by], [2, 2]);
-        assert!(is_f32(&decompose_for::<f32>("a", &a(0.1), 2, 0.0).unwrap()));
-        let small = decompose_for::<f32>("a", &a(1e-3), 2, 0.0).unwrap();
-        assert!(!is_f32(&small) && (small.values[1] / 1.5e-6 - 1.0).abs() < 1e-5, "{:?}", small.values);
-        // The second axis is not wanted, or drowns in what is added.
-        assert!(is_f32(&decompose_for::<f32>("a", &a(1e-3), 1, 0.0).unwrap()));
-        assert!(is_f32(&decompose_for::<f32>("a", &a(1e-3), 2, 0.1).unwrap()));
-        // Scales that f32 cannot hold.
-        let tiny = decompose_for::<f32>("a", &square(20).affine(1e-60, 0.0), 20, 0.0).unwrap();
-        assert!(is_f32(&tiny) && tiny.values[19] > 0.0);
-    }
-
-    #[test]
     fn infinity_and_nothing() {
         assert!(decompose("a", &Tensor::full([2, 2], f64::INFINITY)).is_err());
-        assert!(decompose_for::<f32>("a", &Tensor::full([2, 2], f64::NAN), 2, 0.0).is_err());
-        assert!(decompose_for::<f32>("a", &Tensor::zeros([0, 0]), 0, 0.0).unwrap().values.is_empty());
-        assert_eq!(decompose_for::<f32>("a", &Tensor::zeros([2, 2]), 2, 0.0).unwrap().values, [0.0, 0.0]);
+        assert!(decompose("a", &Tensor::full([2, 2], f64::NAN)).is_err());
+        assert!(decompose("a", &Tensor::zeros([0, 0])).unwrap().values.is_empty());
+        assert_eq!(decompose("a", &Tensor::zeros([2, 2])).unwrap().values, [0.0, 0.0]);
     }
 }

@@ -1,6 +1,6 @@
 //! Principal axes: uncorrelated columns, scaled to variance 1 if wanted.
 
-use crate::eigen::{decompose_for, rounded};
+use crate::eigen::{decompose, rounded};
 use crate::normalizer::{check_example, check_scales, check_stored, for_all, map_rows, times};
 use crate::{Covariance, DataError, Dataset, Examples, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
@@ -43,8 +43,8 @@ impl Default for PcaOptions {
 /// the columns that it is made of) is not scaled but divided by 1, so that the zero which it carries does not become noise of variance 1; [`PcaWhitening::constant_axes`] names it. The
 /// slide's "decorrelate the inputs, then scale them to the same variance".
 ///
-/// Differs from scikit-learn: it computes in f32 for f32 data, here products are added up in f64, and the decomposition is in
-/// f64 wherever f32 would spoil an axis; it clips small scales at the precision; its default keeps at most n axes; its signs come from the rows of the data or of V, by version.
+/// Differs from scikit-learn: it computes in f32 for f32 data, here products are added up in f64, and the decomposition is
+/// always in f64; it clips small scales at the precision; its default keeps at most n axes; its signs come from the rows of the data or of V, by version.
 ///
 /// ```
 /// use kniff_data::{Normalizer, PcaWhitening};
@@ -123,15 +123,12 @@ impl<E: Element> PcaWhitening<E> {
     pub fn from_covariance(covariance: &Covariance, options: &PcaOptions) -> Result<Self, DataError> {
         let columns = covariance.columns();
         check_options(options, columns)?;
-        let wanted = match options.keep {
-            Keep::Components(axes) => axes,
-            Keep::All | Keep::Variance(_) => columns,
-        };
-        let eigen = decompose_for::<E>("PCA whitening", &covariance.matrix(1)?, wanted, options.eps)?;
+        let eigen = decompose("PCA whitening", &covariance.matrix(1)?)?;
         let total: f64 = eigen.values.iter().sum();
         let axes = match options.keep {
+            Keep::All => columns,
+            Keep::Components(axes) => axes,
             Keep::Variance(fraction) => axes_for(&eigen.values, fraction * total),
-            _ => wanted,
         };
         let regular = |i: usize| eigen.values[i] + options.eps;
         let constant: Vec<usize> = (0..axes).filter(|&i| regular(i) <= eigen.noise_floor::<E>(i)).collect();
