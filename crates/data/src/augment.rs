@@ -62,6 +62,12 @@ impl<E: Element> Augment<E> {
         self.steps.iter().try_fold(shape, |shape, step| step.output_shape(shape))
     }
 
+    /// The shape of examples of a shape afterwards; that shape where they are no images, or do not fit.
+    pub(crate) fn shape_after(&self, shape: Shape) -> Shape {
+        let image = <[usize; 3]>::try_from(&shape[..]).ok();
+        image.and_then(|image| self.output_shape(image).ok()).map_or(shape, Shape::from)
+    }
+
     /// Images `[n, channels, height, width]`, each changed by its own draws; the first has place 0.
     ///
     /// # Errors

@@ -75,6 +75,7 @@ pub struct Views {
 #[derive(Clone)]
 pub struct TestStep<E: Element = f32> {
     name: String,
+    from: Option<[usize; 3]>,
     size: Option<[usize; 2]>,
     change: Arc<Change<E>>,
 }
@@ -85,7 +86,13 @@ type Change<E> = dyn Fn(&mut Image<'_, E>) + Send + Sync;
 impl<E: Element> TestStep<E> {
     /// A change that leaves the size alone. A name that is empty says that this is the plain view.
     pub fn new(name: impl Into<String>, change: impl Fn(&mut Image<'_, E>) + Send + Sync + 'static) -> Self {
-        Self { name: name.into(), size: None, change: Arc::new(change) }
+        Self { name: name.into(), from: None, size: None, change: Arc::new(change) }
+    }
+
+    /// A change that is made for images of a shape, and refuses others.
+    pub(crate) fn made_for(mut self, shape: [usize; 3]) -> Self {
+        self.from = Some(shape);
+        self
     }
 
     /// A change to images of `[height, width]`.
@@ -107,7 +114,12 @@ impl<E: Element> Augmentation<E> for TestStep<E> {
         &self.name
     }
 
-    fn output_shape(&self, [channels, height, width]: [usize; 3]) -> Result<[usize; 3], DataError> {
+    fn output_shape(&self, shape: [usize; 3]) -> Result<[usize; 3], DataError> {
+        if let Some(from) = self.from.filter(|from| *from != shape) {
+            let (what, expected) = ("images for a test-time plan", format!("{from:?}, which the plan was made for"));
+            return Err(DataError::Shape { what, expected, found: shape.into() });
+        }
+        let [channels, height, width] = shape;
         let [height, width] = self.size.unwrap_or([height, width]);
         Ok([channels, height, width])
     }

@@ -107,9 +107,7 @@ pub trait Dataset<E: Element = f32>: Send + Sync {
 
     /// The shape of one input of [`Dataset::augmented_batch`]; where the images do not fit a step, that without.
     fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
-        let shape = self.input_shape();
-        let image = <[usize; 3]>::try_from(&shape[..]).ok();
-        image.and_then(|image| augment.output_shape(image).ok()).map_or(shape, Shape::from)
+        augment.shape_after(self.input_shape())
     }
 
     /// All examples as one batch.

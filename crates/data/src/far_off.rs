@@ -50,6 +50,9 @@ impl FarFeature {
 /// The features that are far, one per line, or that none is.
 impl fmt::Display for FarOff {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.examples == 0 {
+            return f.write_str("no examples to look at");
+        }
         if !self.is_far() {
             return write!(f, "{} examples, like those of the training part", self.examples);
         }

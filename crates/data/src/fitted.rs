@@ -150,6 +150,16 @@ impl<E: Element> Fitted<E> {
         self.stored.pipeline.transform(raw)
     }
 
+    /// [`Fitted::transform`] of one view of raw images: cut out or mirrored first, as in the training, and normalised then.
+    ///
+    /// # Errors
+    /// As there; and if the view normalises itself, or gives images of a size that the normaliser does not take.
+    pub fn transform_view(&self, raw: &Tensor<E>, view: &Augment<E>) -> Result<Tensor<E>, DataError> {
+        self.check_shape(raw)?;
+        refuse_normalizing(view)?;
+        self.stored.pipeline.transform(&view.apply(raw, &Rng::new(0))?)
+    }
+
     /// How far raw inputs lie from those that were fitted on: what lies beyond four standard deviations, column by
     /// column, what is not a number, and for a whitening the distance over all columns together.
     ///
@@ -216,6 +226,18 @@ impl<E: Element> Fitted<E> {
         let axes: String = self.stored.shape.iter().map(|axis| format!(", {axis}")).collect();
         Err(DataError::Shape { what: "raw inputs", expected: format!("[n{axes}]"), found: *x.shape() })
     }
+}
+
+/// Refuses an augmentation that normalises what a fitted normaliser is applied to after it.
+fn refuse_normalizing<E: Element>(augment: &Augment<E>) -> Result<(), DataError> {
+    if let Some(step) = augment.steps().iter().find(|step| step.normalizes()) {
+        return Err(DataError::Contract {
+            expected: "an augmentation of raw images, which are normalised after it".into(),
+            found: format!("one with the step `{}`, for inputs that a fitted normaliser is applied to", step.name()),
+            mend: "leave that step out",
+        });
+    }
+    Ok(())
 }
 
 fn refuse_twice(normalizer: Option<Fingerprint>) -> Result<(), DataError> {
@@ -311,16 +333,7 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Normalized<D, E> {
         rng: &Rng,
         first: usize,
     ) -> Result<Batch<E, Self::Target>, DataError> {
-        if let Some(step) = augment.steps().iter().find(|step| step.normalizes()) {
-            return Err(DataError::Contract {
-                expected: "an augmentation of raw images, which are normalised after it".into(),
-                found: format!(
-                    "one with the step `{}`, for inputs that a fitted normaliser is applied to",
-                    step.name()
-                ),
-                mend: "leave that step out",
-            });
-        }
+        refuse_normalizing(augment)?;
         let batch = self.data.augmented_batch(indices, augment, rng, first)?;
         Ok(Batch { inputs: self.pipeline.transform(&batch.inputs)?, ..batch })
     }

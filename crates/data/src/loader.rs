@@ -201,6 +201,11 @@ impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
         self.sampler.observe(indices, losses);
     }
 
+    /// Whether the sampler learns from what it observes.
+    pub fn learns(&self) -> bool {
+        self.sampler.learns()
+    }
+
     /// [`Loader::observe`] with all that is known about the examples.
     pub fn observe_evidence(&mut self, evidence: &Evidence<'_>) {
         self.sampler.observe_evidence(evidence);

@@ -64,6 +64,16 @@ pub struct Provenance {
     pub normalizer: Option<Fingerprint>,
 }
 
+impl fmt::Display for Provenance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} of the split {}, ", self.role, self.split)?;
+        match self.normalizer {
+            None => f.write_str("not normalised"),
+            Some(normalizer) => write!(f, "normalised by {normalizer}"),
+        }
+    }
+}
+
 /// One part of a split: a data set that knows what it is for and whether it has been normalised.
 ///
 /// It is made by a [`Split`] alone.
@@ -224,6 +234,7 @@ impl<D> Split<Subset<D>> {
         let dataset = dataset.into();
         let missing = || DataError::setting("a stratified split", "class labels", "a data set without");
         let labels = dataset.labels().ok_or_else(missing)?;
+        check_shares(valid, test)?;
         let (rest, test_part) = stratified_split(&labels, test, rng)?;
         if valid == 0.0 {
             return Self::of(dataset, [rest, test_part, Vec::new()]);
@@ -244,6 +255,7 @@ impl<D> Split<Subset<D>> {
             mark = mark.counts(list);
         }
         mark = mark.counts(labels.as_ref().map_or(&[], |l| l.as_slice()));
+        mark = mark_inputs(mark, &*dataset)?;
         let subset = |list| Subset::new::<E>(dataset.clone(), list);
         Ok(Self {
             train: Part::new(subset(train)?, mark),
@@ -270,9 +282,32 @@ impl<D> Split<D> {
                 return Err(DataError::Shape { what: "the parts of a split", expected, found });
             }
             mark = mark.count(part.len()).counts(part.labels().as_ref().map_or(&[], |l| l.as_slice()));
+            mark = mark_inputs(mark, part)?;
         }
         Ok(Self { train: Part::new(train, mark), valid: Part::new(valid, mark), test: Part::new(test, mark) })
     }
+}
+
+/// Refuses fractions that leave nothing to train on.
+fn check_shares(valid: f64, test: f64) -> Result<(), DataError> {
+    if !(0.0..1.0).contains(&valid) {
+        return Err(DataError::setting("validation fraction", "0 or a number between 0 and 1", valid));
+    }
+    // The two may not reach 1 by rounding either.
+    if valid > 0.0 && test > 0.0 && test < 1.0 && valid + test > 1.0 - 1e-9 {
+        let expected = "together less than 1, so that something is left to train on";
+        return Err(DataError::setting("validation and test fraction", expected, valid + test));
+    }
+    Ok(())
+}
+
+/// Some inputs in the mark too, since sets without labels may be alike in all else: the first and the last.
+fn mark_inputs<E: Element, D: Dataset<E>>(mark: Fingerprint, data: &D) -> Result<Fingerprint, DataError> {
+    if data.is_empty() {
+        return Ok(mark);
+    }
+    let ends = data.batch(&[0, data.len() - 1])?.inputs.contiguous();
+    Ok(mark.numbers(ends.as_slice().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -297,6 +332,16 @@ mod tests {
         }
         let none = Split::random(digits(), 0.0, 0.2, &mut Rng::new(4)).unwrap();
         assert!(none.valid.is_empty() && none.train.len() == 1438);
+        let refused = |valid, test| Split::stratified(digits(), valid, test, &mut Rng::new(4)).unwrap_err().to_string();
+        assert!(refused(0.1, 0.9).contains("validation and test fraction"), "{}", refused(0.1, 0.9));
+        assert!(refused(-0.1, 0.2).starts_with("validation fraction"), "{}", refused(-0.1, 0.2));
+        // Sets that are alike in all but their inputs are told apart.
+        let plain = |by: f32| {
+            let x = kniff_tensor::Tensor::<f32>::ones([10, 2]).mul_scalar(by);
+            let data = crate::TensorDataset::new(x, kniff_tensor::Indices::from_vec(vec![0; 10])).unwrap();
+            Split::random(data, 0.0, 0.2, &mut Rng::new(4)).unwrap().train.provenance().unwrap().split
+        };
+        assert!(plain(1.0) == plain(1.0) && plain(1.0) != plain(1000.0));
         assert!(Split::random(digits(), 0.5, 0.5, &mut Rng::new(4)).is_err());
     }
 }

@@ -70,6 +70,11 @@ pub trait Sampler: Send + Sync {
         self.observe(evidence.indices, evidence.losses);
     }
 
+    /// Whether the order depends on what is observed, so that a training which tells it nothing makes no use of it.
+    fn learns(&self) -> bool {
+        false
+    }
+
     /// The examples that the sampler takes for outliers and keeps from the training, the most suspicious first.
     fn suspects(&self) -> Vec<Suspect> {
         Vec::new()
@@ -104,6 +109,9 @@ impl<S: Sampler + ?Sized> Sampler for Box<S> {
     }
     fn observe_evidence(&mut self, evidence: &Evidence<'_>) {
         (**self).observe_evidence(evidence);
+    }
+    fn learns(&self) -> bool {
+        (**self).learns()
     }
     fn suspects(&self) -> Vec<Suspect> {
         (**self).suspects()

@@ -38,7 +38,8 @@ impl<E: Element> TestTimePlan<E> {
         let mut shape = shape;
         for (step, mut stream) in train.steps().iter().zip(streams) {
             let after = step.output_shape(shape)?;
-            let options = step.at_test(shape, &which, &mut stream);
+            let mut options = step.at_test(shape, &which, &mut stream);
+            options.iter_mut().for_each(|option| *option = option.clone().made_for(shape));
             shape = match options.first() {
                 Some(plain) => crate::Augmentation::<E>::output_shape(plain, shape)?,
                 None if after == shape => continue,
@@ -162,6 +163,17 @@ mod tests {
         assert!(plain.to_vec().iter().zip(expected.to_vec()).all(|(a, b)| (a - b).abs() < 1e-5));
         let plans = TestTimePlan::growing(&Augment::<f32>::new(), [3, 8, 8], 2, &Rng::new(0)).unwrap();
         assert_eq!(plans.len(), 1);
+    }
+
+    #[test]
+    fn a_plan_refuses_images_that_it_was_not_made_for() {
+        let train = Augment::<f32>::new().then(RandomCrop::new(6, 6));
+        let plan = TestTimePlan::of(&train, [3, 16, 16], Views::default(), &Rng::new(0)).unwrap();
+        for size in [8, 32] {
+            let error = plan.views()[0].apply(&Tensor::zeros([1, 3, size, size]), &Rng::new(0)).unwrap_err();
+            assert!(error.to_string().contains("[3, 16, 16], which the plan was made for"), "{error}");
+        }
+        assert!(plan.views()[0].apply(&Tensor::zeros([1, 3, 16, 16]), &Rng::new(0)).is_ok());
     }
 
     #[test]

@@ -275,8 +275,8 @@ impl fmt::Display for HeadError {
         write!(
             f,
             "the network ends in {}, but its output is taken as {}, to which the squashing function is applied by the \
-             head or the loss: it would be squashed twice; leave the last {} out",
-            self.squash, self.head, self.squash
+             head or the loss: it would be squashed twice; leave it out",
+            self.squash, self.head
         )
     }
 }

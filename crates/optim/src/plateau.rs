@@ -122,7 +122,8 @@ impl PlateauTest {
         let Some(trend) = self.trend(values, error, mode) else {
             return Look { verdict: Verdict::TooFew, trend: None };
         };
-        let verdict = if trend.at_most < trend.worth {
+        // Not below, either: of a value that has come to 0 nothing is worth more.
+        let verdict = if trend.at_most <= trend.worth {
             Verdict::Plateau
         } else if trend.p_value < self.significance {
             Verdict::Improving
@@ -190,6 +191,12 @@ mod tests {
         assert!((trend.standard_error - (1.9_f64 / 30.0).sqrt()).abs() < 1e-12);
         // t = 3.576 with 3 degrees of freedom.
         assert!((trend.p_value - 0.0187).abs() < 1e-4, "{}", trend.p_value);
+    }
+
+    #[test]
+    fn a_value_that_has_come_to_nothing_is_on_a_plateau() {
+        let look = PlateauTest::default().look(&[0.0; 20], None, Mode::Min);
+        assert_eq!(look.verdict, Verdict::Plateau);
     }
 
     #[test]

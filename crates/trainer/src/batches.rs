@@ -40,6 +40,11 @@ pub trait Batches<E: Element, T> {
         self.epoch(0).last()
     }
 
+    /// Whether the order depends on what is observed: then [`crate::Trainer::fit_observing`] is the one to train with.
+    fn learns(&self) -> bool {
+        false
+    }
+
     /// Takes note of the loss that each example of a training step had, where the order depends on it.
     fn observe(&mut self, indices: &[usize], losses: &[f64]) {
         let _ = (indices, losses);
@@ -78,6 +83,10 @@ impl<E: Element, D: Dataset<E> + 'static> Batches<E, D::Target> for Loader<D, E>
 
     fn last_batch(&self) -> Option<Result<Batch<E, D::Target>, DataError>> {
         Loader::epoch(self, 0).skip_to(self.len().saturating_sub(1)).next()
+    }
+
+    fn learns(&self) -> bool {
+        Loader::learns(self)
     }
 
     fn observe(&mut self, indices: &[usize], losses: &[f64]) {

@@ -67,6 +67,12 @@ pub trait Callback<E: Element = f32>: Send {
         Ok(Control::Continue)
     }
 
+    /// Whether [`Callback::fit_end`] is about to put weights into the model that are those of no one epoch. Such a callback comes last,
+    /// after all that bring back an epoch.
+    fn replaces(&self) -> bool {
+        false
+    }
+
     /// When the training is over, whether it went to its end or failed. May put other weights into the model; then gives the
     /// epoch that they are from.
     ///

@@ -6,7 +6,7 @@ use crate::evaluate::mean_loss;
 use crate::progress::Reporter;
 use crate::trainer::{Every, Trainer};
 use crate::{Batches, EpochRecord, History, Kept, MetricRecord, Monitor, Phase, TrainError};
-use kniff_data::Targets;
+use kniff_data::{Provenance, Targets};
 use kniff_nn::{Head, Layer, Module, ModuleExt, Path};
 use kniff_optim::{Action, ClosingRecord, Reaction};
 use kniff_tensor::{Element, Tensor};
@@ -154,7 +154,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         // Settings may follow from the data: a schedule of no steps is the loader's to explain.
         feed.batches().check().map_err(|source| TrainError::Data { phase: Phase::Training, source })?;
         self.check_settings()?;
-        self.check_data(feed.batches(), valid)?;
+        self.check_data(feed.batches(), valid, matches!(feed, Feed::Fixed(_)))?;
         let before = self.history.epochs.len();
         let mut run = self.begin(feed.batches().batches(), valid.is_some());
         if let Err(error) = self.start_monitors(&mut run) {
@@ -215,12 +215,22 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         Ok(())
     }
 
-    fn check_data(&mut self, train: &dyn Batches<E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<(), TrainError> {
+    fn check_data(
+        &mut self,
+        train: &dyn Batches<E, T>,
+        valid: Option<&dyn Batches<E, T>>,
+        feed_is_fixed: bool,
+    ) -> Result<(), TrainError> {
         check_contract(Phase::Training, None, train.provenance())?;
         if let Some(valid) = valid {
             check_contract(Phase::Validation, train.provenance(), valid.provenance())?;
         }
-        self.provenance = train.provenance();
+        self.check_normalizer(train.provenance())?;
+        if feed_is_fixed && train.learns() {
+            let (what, expected) =
+                ("the training's method", "fit_observing, since the loader's sampler learns from the losses");
+            return Err(TrainError::Setting { what, expected, found: "fit".to_owned() });
+        }
         let mut checks = Checks { model: &mut self.model, loss: &*self.loss };
         let first = checks.data(Phase::Training, train)?;
         checks.metrics(&first, &self.metrics)?;
@@ -231,7 +241,23 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         if self.check_coverage {
             checks.coverage(&first, &mut self.rng.stream("coverage"))?;
         }
+        self.provenance = train.provenance();
         Ok(())
+    }
+
+    /// Whether the data are normalised as those of earlier calls were, from which the model has learnt.
+    fn check_normalizer(&self, train: Option<Provenance>) -> Result<(), TrainError> {
+        let of = |p: Option<Provenance>| p.and_then(|p| p.normalizer);
+        if self.history.epochs.is_empty() || of(self.provenance) == of(train) {
+            return Ok(());
+        }
+        let name = |p| of(p).map_or_else(|| "none that is known".to_owned(), |n| n.to_string());
+        let (before, now) = (name(self.provenance), name(train));
+        let reason = format!(
+            "their normaliser is {now}, that of the epochs before was {before}; go on with the same, or begin with a new \
+             trainer"
+        );
+        Err(TrainError::Contract { phase: Phase::Training, reason })
     }
 
     fn begin(&mut self, batches: usize, validates: bool) -> Run<E> {
@@ -277,24 +303,34 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
     fn fit_end(&mut self, run: &mut Run<E>, result: &mut Result<Stopped, TrainError>) -> Option<usize> {
         // What ended last, and not what failed.
         run.epoch = self.history.last().map_or(0, |last| last.epoch);
+        let replacing = run.callbacks.iter().any(|callback| callback.replaces());
+        let as_trained = replacing.then(|| self.model.state());
         let mut restored = None;
-        let (model, history) = (&mut self.model as &mut dyn Module<E>, &self.history);
-        let end = |callback: &mut dyn Callback<E>, view: &View<'_>| {
-            restored = callback.fit_end(view, model)?.or(restored);
-            Ok(Control::Continue)
-        };
-        if let Err(error) = run.ask(history, self.steps, end)
-            && result.is_ok()
-        {
-            *result = Err(error);
-        }
-        if let Some((best, epoch)) = self.closing.as_ref().and_then(|closer| closer.best_before(run.epoch))
-            && restored.is_none()
-        {
+        if let Some((best, epoch)) = self.closing.as_ref().and_then(|closer| closer.best_before(run.epoch)) {
             // The same names and shapes as when they were taken.
             let loaded = self.model.load_state(best);
             debug_assert!(loaded.is_ok());
             restored = Some(epoch);
+        }
+        let (model, history) = (&mut self.model as &mut dyn Module<E>, &self.history);
+        for last in [false, true] {
+            // What replaces the weights does so on the model that was trained: its running statistics stay too.
+            if let Some(trained) = as_trained.as_ref().filter(|_| last) {
+                let loaded = model.load_state(trained);
+                debug_assert!(loaded.is_ok());
+                restored = None;
+            }
+            let end = |callback: &mut dyn Callback<E>, view: &View<'_>| {
+                if callback.replaces() == last {
+                    restored = callback.fit_end(view, model)?.or(restored);
+                }
+                Ok(Control::Continue)
+            };
+            if let Err(error) = run.ask(history, self.steps, end)
+                && result.is_ok()
+            {
+                *result = Err(error);
+            }
         }
         if let (Some(epoch), Err(error)) = (restored, result)
             && let TrainError::NonFiniteLoss { kept, .. } | TrainError::NonFiniteWeights { kept, .. } = error

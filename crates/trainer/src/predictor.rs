@@ -1,8 +1,9 @@
 //! A model with its normaliser: raw inputs in, outputs out.
 
-use crate::{FileError, ModelFile, TrainError, Trainer};
-use kniff_data::{DataError, FarOff, Fitted};
-use kniff_nn::{Head, Layer, Model};
+use crate::test_time::over_views;
+use crate::{Average, FileError, ModelFile, TrainError, Trainer};
+use kniff_data::{DataError, FarOff, Fitted, TestTimePlan};
+use kniff_nn::{ClassHead, Head, Layer, Model};
 use kniff_tensor::{Element, Tensor};
 use std::path::Path;
 
@@ -118,5 +119,24 @@ impl<E: Element, L: Layer<E>, H: Head<E>> Predictor<L, H, E> {
         let normalizer = file.get(NAME)?;
         file.load_into(&mut model)?;
         Ok(Self { model, normalizer })
+    }
+}
+
+impl<E: Element, L: Layer<E>> Predictor<L, ClassHead, E> {
+    /// The class probabilities `[n, classes]` for raw images, averaged over the views of a plan.
+    ///
+    /// This is how a network is asked that was trained on crops: the plan of its training's augmentation cuts its size out of the raw
+    /// images, which have that of the training's before the crop. The plan is not in the file; it follows from the same
+    /// augmentation and seed.
+    ///
+    /// # Errors
+    /// If the images are not shaped like those of the training, or do not fit the plan.
+    pub fn predict_views(
+        &self,
+        raw: &Tensor<E>,
+        plan: &TestTimePlan<E>,
+        average: Average,
+    ) -> Result<Tensor<E>, TrainError> {
+        over_views(&self.model, plan, average, |view| self.normalizer.transform_view(raw, view))
     }
 }

@@ -1,8 +1,10 @@
 //! Trying learning rates out: one short training in which the rate grows until the loss diverges.
 
+use crate::checks::{Checks, finite};
 use crate::evaluate::loss_error;
 use crate::{Batches, Phase, TrainError};
 use kniff_autograd::Var;
+use kniff_data::Targets;
 use kniff_nn::{Head, Layer, Loss, Model, ModuleExt};
 use kniff_optim::{OptimError, Optimizer, Rule};
 use kniff_tensor::{Element, Rng};
@@ -94,7 +96,7 @@ impl RangeTest {
     ///
     /// # Errors
     /// If a setting cannot be, the data cannot be read or do not fit, or the optimiser refuses. The model is as before then, too.
-    pub fn run<L: Layer<E>, H: Head<E>, T, R: Rule, E: Element>(
+    pub fn run<L: Layer<E>, H: Head<E>, T: Targets, R: Rule, E: Element>(
         &self,
         model: &mut Model<L, H, E>,
         loss: &dyn Loss<E, H::Output, T>,
@@ -102,6 +104,9 @@ impl RangeTest {
         data: &dyn Batches<E, T>,
     ) -> Result<RangeReport, TrainError> {
         self.check()?;
+        let checks = Checks { model: &mut *model, loss };
+        let first = checks.data(Phase::Training, data)?;
+        checks.batch_sizes(&first, data)?;
         let before = model.state();
         let report = self.steps(model, loss, optimizer.clone(), data);
         // The same names and shapes as a moment ago.
@@ -138,13 +143,13 @@ impl RangeTest {
         data: &dyn Batches<E, T>,
     ) -> Result<RangeReport, TrainError> {
         let phase = Phase::Training;
-        data.check().map_err(|source| TrainError::Data { phase, source })?;
         optimizer.reset();
         let rng = Rng::new(self.seed).stream("range_test");
         let mut report = RangeReport::default();
         let (mut average, mut weight, mut least) = (0.0, 1.0, f64::INFINITY);
-        let (mut epoch, mut batches) = (0, data.epoch(0));
-        for step in 0..self.steps {
+        let (mut epoch, mut batches, mut idle) = (0, data.epoch(0), 0);
+        let mut step = 0;
+        while step < self.steps {
             let batch = match batches.next() {
                 Some(batch) => batch,
                 None => {
@@ -158,6 +163,18 @@ impl RangeTest {
             let output = model.forward_train(&Var::constant(batch.inputs.clone()), &mut rng.keyed(step as u64));
             let value = loss.loss(&output, &batch.targets);
             let value = value.map_err(|source| loss_error(phase, source, &batch.indices))?;
+            if loss.weight(&batch.targets) == 0.0 {
+                // Of such a batch nothing can be learnt, as in a training; a whole epoch of them is no data.
+                idle += 1;
+                if idle > data.batches() {
+                    return Err(TrainError::NothingCounts { phase });
+                }
+                continue;
+            }
+            idle = 0;
+            if !value.item().is_finite() {
+                finite(phase, &batch)?;
+            }
             let now = value.item().to_f64();
             average = self.smoothing * average + (1.0 - self.smoothing) * now;
             weight *= self.smoothing;
@@ -178,6 +195,7 @@ impl RangeTest {
                 }
                 Err(source) => return Err(TrainError::Optimizer { epoch: epoch as usize + 1, step: step + 1, source }),
             }
+            step += 1;
         }
         Ok(report)
     }

@@ -1,8 +1,8 @@
 //! Several views of each image at test time: what they gain, what they cost, and which plan is worth it.
 
 use crate::{Phase, TrainError};
-use kniff_data::{Dataset, TestTimePlan};
-use kniff_nn::{ClassHead, Layer, Model};
+use kniff_data::{Augment, DataError, Dataset, TestTimePlan};
+use kniff_nn::{ClassHead, Layer, Model, summary};
 use kniff_tensor::{Element, Indices, Rng, Tensor};
 use serde::Serialize;
 use std::fmt;
@@ -21,7 +21,7 @@ pub enum Average {
 /// The class probabilities `[n, classes]` of some images, averaged over the views of a plan.
 ///
 /// # Errors
-/// If the data cannot be read or the images do not fit the plan.
+/// If the data cannot be read, or the images do not fit the plan or its views the model.
 pub fn predict_views<E: Element, L: Layer<E>, D: Dataset<E>>(
     model: &Model<L, ClassHead, E>,
     data: &D,
@@ -29,13 +29,27 @@ pub fn predict_views<E: Element, L: Layer<E>, D: Dataset<E>>(
     plan: &TestTimePlan<E>,
     average: Average,
 ) -> Result<Tensor<E>, TrainError> {
-    let wrong = |source| TrainError::Data { phase: Phase::Evaluation, source };
     // Views draw nothing.
     let nothing = Rng::new(0);
+    over_views(model, plan, average, |view| Ok(data.augmented_batch(indices, view, &nothing, 0)?.inputs))
+}
+
+/// The class probabilities, averaged over the views of a plan; `inputs` makes a view of the images.
+pub(crate) fn over_views<E: Element, L: Layer<E>>(
+    model: &Model<L, ClassHead, E>,
+    plan: &TestTimePlan<E>,
+    average: Average,
+    mut inputs: impl FnMut(&Augment<E>) -> Result<Tensor<E>, DataError>,
+) -> Result<Tensor<E>, TrainError> {
+    let phase = Phase::Evaluation;
     let mut sum: Option<Tensor<E>> = None;
     for view in plan.views() {
-        let batch = data.augmented_batch(indices, view, &nothing, 0).map_err(wrong)?;
-        let logits = model.predict(&batch.inputs);
+        let inputs = inputs(view).map_err(|source| TrainError::Data { phase, source })?;
+        if sum.is_none() {
+            let shape = inputs.shape().get(1..).unwrap_or(&[]);
+            summary(model.network(), shape).map_err(|source| TrainError::Shape { phase, source })?;
+        }
+        let logits = model.predict(&inputs);
         let answer = match average {
             Average::Probabilities => logits.probabilities().tensor().clone(),
             Average::Logits => logits.var().value().clone(),
@@ -45,7 +59,7 @@ pub fn predict_views<E: Element, L: Layer<E>, D: Dataset<E>>(
             None => answer,
         });
     }
-    let sum = sum.unwrap_or_else(|| Tensor::zeros([indices.len(), 0]));
+    let sum = sum.unwrap_or_else(|| Tensor::zeros([0, 0]));
     let mean = sum.mul_scalar(E::ONE / E::from_usize(plan.len().max(1)));
     Ok(match average {
         Average::Probabilities => mean,
@@ -171,7 +185,7 @@ impl<E: Element, D: Dataset<E, Target = Indices>> AllLabels<E> for D {
     fn all_labels(&self) -> Result<Indices, TrainError> {
         let wrong = |source| TrainError::Data { phase: Phase::Evaluation, source };
         match self.labels() {
-            _ if self.is_empty() => Err(wrong(kniff_data::DataError::Empty { what: "the data set" })),
+            _ if self.is_empty() => Err(wrong(DataError::Empty { what: "the data set" })),
             Some(labels) => Ok(labels),
             None => Ok(self.all().map_err(wrong)?.targets),
         }

@@ -62,8 +62,9 @@ impl<E: Element> Op<E> for GroupNorm<E> {
         let (n, channels, length) = planes_of(&x);
         if x.is_empty() {
             to.input(0, || dy.clone().into());
-            to.input(1, || Tensor::zeros([channels]).into());
-            to.input(2, || Tensor::zeros([channels]).into());
+            for affine in 1..at.arity() {
+                to.input(affine, || Tensor::zeros([channels]).into());
+            }
             return;
         }
         let gamma = (at.arity() == 3).then(|| at.input(1).into_value().contiguous());

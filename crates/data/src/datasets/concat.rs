@@ -2,10 +2,12 @@
 
 use crate::dataset::check_indices;
 use crate::targets::{gather_rows, join_rows};
-use crate::{Batch, DataError, Dataset, Targets};
-use kniff_tensor::{Element, Indices, Shape};
+use crate::{Augment, Batch, DataError, Dataset, Provenance, Targets};
+use kniff_tensor::{Element, Indices, Rng, Shape};
 
 /// Several data sets of one kind, one after the other.
+///
+/// What is known of where the parts come from (the part of a split, the normaliser) holds for the whole, and must not differ.
 #[derive(Clone, Debug)]
 pub struct Concat<D> {
     parts: Vec<D>,
@@ -17,7 +19,8 @@ impl<D> Concat<D> {
     /// Joins the parts.
     ///
     /// # Errors
-    /// If there are no parts, or their inputs have different shapes.
+    /// If there are no parts, or their inputs have different shapes, or come from different parts of splits, or went through
+    /// different normalisers.
     pub fn new<E: Element>(parts: Vec<D>) -> Result<Self, DataError>
     where
         D: Dataset<E>,
@@ -32,6 +35,16 @@ impl<D> Concat<D> {
             }
             len += part.len();
             ends.push(len);
+        }
+        let mut known = parts.iter().filter_map(Dataset::provenance);
+        if let Some(first) = known.next()
+            && let Some(other) = known.find(|other| *other != first)
+        {
+            return Err(DataError::Contract {
+                expected: format!("data sets to join that come from one part, as {first}"),
+                found: other.to_string(),
+                mend: "join before splitting and normalising, so that each example has one role and one normaliser",
+            });
         }
         Ok(Self { parts, ends })
     }
@@ -77,6 +90,41 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Concat<D> {
 
     fn input_shape(&self) -> Shape {
         self.parts[0].input_shape()
+    }
+
+    fn provenance(&self) -> Option<Provenance> {
+        self.parts.iter().find_map(Dataset::provenance)
+    }
+
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, D::Target>, DataError> {
+        check_indices(indices, self.ends.last().copied().unwrap_or(0))?;
+        if indices.is_empty() {
+            return self.parts[0].augmented_batch(indices, augment, rng, first);
+        }
+        let part_of = |i: usize| self.ends.partition_point(|&end| end <= i);
+        let (mut inputs, mut targets, mut done) = (Vec::new(), Vec::new(), 0);
+        // What an example draws depends on its place, so each run of one part is asked for at its own.
+        for run in indices.chunk_by(|&a, &b| part_of(a) == part_of(b)) {
+            let part = part_of(run[0]);
+            let start = if part == 0 { 0 } else { self.ends[part - 1] };
+            let inner: Vec<usize> = run.iter().map(|i| i - start).collect();
+            let batch = self.parts[part].augmented_batch(&inner, augment, rng, first + done)?;
+            inputs.push(batch.inputs);
+            targets.push(batch.targets);
+            done += run.len();
+        }
+        let (inputs, targets) = (join_rows("inputs", &inputs)?, D::Target::stack(&targets)?);
+        Ok(Batch { inputs, targets, indices: indices.to_vec() })
+    }
+
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        self.parts[0].augmented_shape(augment)
     }
 
     fn labels(&self) -> Option<Indices> {

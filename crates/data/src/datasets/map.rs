@@ -1,10 +1,13 @@
 //! A data set whose batches go through a function.
 
-use crate::{Batch, DataError, Dataset, Targets};
-use kniff_tensor::{Element, Indices, Shape};
+use crate::{Augment, Batch, DataError, Dataset, Provenance, Targets};
+use kniff_tensor::{Element, Indices, Rng, Shape};
 use std::marker::PhantomData;
 
 /// A data set whose batches go through `f`; the function runs where the batch is made, so in the loader's threads.
+///
+/// Where the inputs come from stays known: the part of a split and its normaliser are those of the data set behind. Inputs that
+/// were normalised there are augmented before the normaliser, and then go through the function; others go through it first.
 ///
 /// The function must depend on its batch alone; what is random belongs into
 /// [`Loader::augment`](crate::Loader::augment), which hands it a generator.
@@ -45,6 +48,15 @@ impl<D, F, T: Targets> Map<D, F, T> {
     }
 }
 
+impl<D, F, T> Map<D, F, T> {
+    fn is_normalized<E: Element>(&self) -> bool
+    where
+        D: Dataset<E>,
+    {
+        self.dataset.provenance().is_some_and(|p| p.normalizer.is_some())
+    }
+}
+
 impl<E, D, F, T> Dataset<E> for Map<D, F, T>
 where
     E: Element,
@@ -64,6 +76,32 @@ where
 
     fn input_shape(&self) -> Shape {
         self.shape
+    }
+
+    fn provenance(&self) -> Option<Provenance> {
+        self.dataset.provenance()
+    }
+
+    fn augmented_batch(
+        &self,
+        indices: &[usize],
+        augment: &Augment<E>,
+        rng: &Rng,
+        first: usize,
+    ) -> Result<Batch<E, T>, DataError> {
+        if self.is_normalized::<E>() {
+            return (self.f)(self.dataset.augmented_batch(indices, augment, rng, first)?);
+        }
+        let mut batch = self.batch(indices)?;
+        batch.inputs = augment.apply_from(&batch.inputs, rng, first)?;
+        Ok(batch)
+    }
+
+    fn augmented_shape(&self, augment: &Augment<E>) -> Shape {
+        if self.is_normalized::<E>() && self.shape == self.dataset.input_shape() {
+            return self.dataset.augmented_shape(augment);
+        }
+        augment.shape_after(self.shape)
     }
 
     fn labels(&self) -> Option<Indices> {

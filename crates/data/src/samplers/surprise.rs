@@ -12,6 +12,8 @@ const VERSION: f64 = 1.0;
 const NUMBERS: usize = 6;
 /// What makes the median absolute deviation of normal numbers their standard deviation.
 const NORMAL: f64 = 1.4826;
+/// The same for the mean absolute deviation: `sqrt(pi / 2)`.
+const NORMAL_MEAN: f64 = 1.253_314;
 /// Without predictions the loss alone must convict, and must lie so many times further out.
 const LOSS_ALONE: f64 = 2.0;
 
@@ -264,7 +266,11 @@ impl Surprise {
                 members.iter().map(|&i| &self.seen[i]).filter(|s| s.epochs > 0).map(|s| s.loss).collect();
             let Some(middle) = median(&mut losses) else { continue };
             losses.iter_mut().for_each(|l| *l = (*l - middle).abs());
-            let deviation = NORMAL * median(&mut losses).unwrap_or(0.0);
+            let deviation = match median(&mut losses).unwrap_or(0.0) {
+                // Where more than half of the losses are the same, their mean deviation is the scale that is left.
+                0.0 => NORMAL_MEAN * losses.iter().sum::<f64>() / losses.len() as f64,
+                middle => NORMAL * middle,
+            };
             let far = if predictions { self.outlier } else { LOSS_ALONE * self.outlier };
             let bar = middle + far * deviation;
             let guilty = |s: &Seen| {
@@ -400,6 +406,10 @@ impl Sampler for Surprise {
             let rival = evidence.rivals.get(at).copied().filter(|r| r.margin.is_finite());
             self.note(index, loss, rival);
         }
+    }
+
+    fn learns(&self) -> bool {
+        true
     }
 
     fn suspects(&self) -> Vec<Suspect> {

@@ -34,8 +34,8 @@ pub enum Algorithm {
     /// By the sizes alone: Winograd's F(4x4, 3x3) for windows of 3x3 with stride 1 in f32, from eight channels and, in the
     /// batch, 32 tiles of 4x4 outputs on; the sums themselves otherwise, and always in f64.
     ///
-    /// It takes a quarter of the products, at an error of 1e-6 to 4e-6 of the result. A number that is infinite or NaN spoils its
-    /// whole tile of 4x4 outputs. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
+    /// It takes a quarter of the products, at an error of 1e-6 to 4e-6 of the result. A number that is infinite or NaN, or so
+    /// large that a hundred times it is infinite, spoils its whole tile of 4x4 outputs. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
     #[default]
     Auto,
     /// The sums themselves, at an error below 1e-6 in f32; what is not finite stays within reach of its windows.

@@ -59,11 +59,11 @@ impl PoolOptions {
         }
         let extent = [0, 1].map(|a| dilation[a] * (kernel[a] - 1) + 1);
         if (0..2).any(|a| padding[a] > extent[a] / 2) {
-            return Err(format!("a padding of {padding:?} is more than half of a window of {extent:?}"));
+            return Err(format!("a padding of {padding:?} is more than half of a window that spans {extent:?}"));
         }
         let Some(output) = self.output_size(input) else {
             let padded = [0, 1].map(|a| input[a] + 2 * padding[a]);
-            return Err(format!("a window of {extent:?} does not fit into a padded image of {padded:?}"));
+            return Err(format!("a window that spans {extent:?} does not fit into a padded image of {padded:?}"));
         };
         let along = |a: usize| -> Arc<[Window]> {
             let window = |o: usize| {
@@ -81,7 +81,7 @@ impl PoolOptions {
         let regular = Some(Regular { kernel, stride, padding, dilation });
         let windows = PoolWindows { input, along: [along(0), along(1)], regular };
         if windows.along.iter().any(|axis| axis.iter().any(|w| w.len() == 0)) {
-            return Err(format!("a window of {extent:?} at a dilation of {dilation:?} lies between the elements"));
+            return Err(format!("a window of {kernel:?} at a dilation of {dilation:?} lies between the elements"));
         }
         Ok(windows)
     }

@@ -235,9 +235,9 @@ mod tests {
     fn what_does_not_fit_is_named() {
         let message = |options: PoolOptions, size| options.windows(size).unwrap_err();
         let plain = PoolOptions::new([3, 3]);
-        assert_eq!(message(plain, [2, 9]), "a window of [3, 3] does not fit into a padded image of [2, 9]");
+        assert_eq!(message(plain, [2, 9]), "a window that spans [3, 3] does not fit into a padded image of [2, 9]");
         let wide = PoolOptions { padding: [2, 0], ..plain };
-        assert_eq!(message(wide, [5, 5]), "a padding of [2, 0] is more than half of a window of [3, 3]");
+        assert_eq!(message(wide, [5, 5]), "a padding of [2, 0] is more than half of a window that spans [3, 3]");
         let still = PoolOptions { stride: [0, 1], ..plain };
         assert!(message(still, [5, 5]).contains("not all above 0"));
         let between = PoolOptions { padding: [2, 0], dilation: [3, 1], kernel: [2, 1], ..plain };

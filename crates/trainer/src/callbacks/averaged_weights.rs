@@ -12,6 +12,8 @@ use kniff_tensor::Element;
 /// - [`AveragedWeights::mean_from`] takes in those at the end of every epoch from one on (stochastic weight averaging);
 ///   a training that ends before that epoch keeps its own.
 ///
+/// The average stays, whatever else would bring back the weights of an epoch: early stopping, the closing policy.
+///
 /// See [`WeightAverage`]. The epochs' metrics are those of the weights that train, not of the average. Buffers are not
 /// averaged: a batch norm keeps the statistics that it gathered with the weights that trained, and should gather them anew.
 ///
@@ -74,6 +76,10 @@ impl<E: Element> Callback<E> for AveragedWeights<E> {
             self.update(model);
         }
         Ok(Control::Continue)
+    }
+
+    fn replaces(&self) -> bool {
+        self.average.updates() > 0
     }
 
     fn fit_end(&mut self, _: &View<'_>, model: &mut dyn Module<E>) -> Result<Option<usize>, TrainError> {

@@ -242,6 +242,9 @@ impl Krylov {
     /// The eigenvalues of T, ascending, and its eigenvectors; empty if they could not be found.
     pub(super) fn small(&self) -> Small {
         let m = self.alpha.len();
+        if m == 0 {
+            return Small { values: Vec::new(), vectors: Vec::new() };
+        }
         let t = Mat::<f64>::from_fn(m, m, |i, j| match i.abs_diff(j) {
             0 => self.alpha[i],
             1 => self.beta[i.min(j)],

@@ -7,7 +7,7 @@ use super::{Extremes, Lanczos};
 use crate::evaluate::loss_error;
 use crate::{Batches, Phase, TrainError};
 use kniff_autograd::{Var, hvp, jvp, value_and_grad, vjp};
-use kniff_nn::{Head, Layer, Loss, LossError, Model, ModuleExt};
+use kniff_nn::{Head, Layer, Loss, LossError, Model, ModuleExt, summary};
 use kniff_tensor::{Element, Rng, Shape, Tensor};
 use std::cell::{Cell, RefCell};
 
@@ -16,6 +16,8 @@ use std::cell::{Cell, RefCell};
 /// Vectors over the parameters are plain slices of f64: the trainable parameters in the order of
 /// [`ModuleExt::parameters`], each row by row; frozen ones are constants. Over several batches everything is the mean over
 /// the examples, however they are cut: each batch's loss counts with what its mean divides by ([`Loss::weight`]).
+/// A loss that sums stays a sum over its batch, since that is what a step follows and what bounds its rate: there the batch size
+/// counts.
 ///
 /// The network is as at test time: no dropout, batch norm by its running statistics, which are constants here. With batch
 /// statistics the loss of an example would depend on its batch, and there would be no one surface.
@@ -286,6 +288,11 @@ impl<'a, L: Layer<E>, H: Head<E>, T, E: Element> Surface<'a, L, H, T, E> {
         let (mut sum, mut weight) = (vec![0.0; self.dimension()], 0.0);
         let mut add = |inputs: &Tensor<E>, targets: &T, indices: &[usize]| {
             let here = Here { surface: self, inputs: Var::constant(inputs.clone()), targets, refused: Cell::new(None) };
+            if weight == 0.0 {
+                let shape = inputs.shape().get(1..).unwrap_or(&[]);
+                summary(self.model.borrow().network(), shape)
+                    .map_err(|source| TrainError::Shape { phase: PHASE, source })?;
+            }
             let n = self.loss.weight(targets);
             if n == 0.0 {
                 return Ok(());

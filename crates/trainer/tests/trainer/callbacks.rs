@@ -1,11 +1,13 @@
 //! What sees a training and ends it.
 
 use crate::networks::{clouds, loader, network, trainer, trainer_of};
+use kniff_data::{Loader, samplers::Surprise};
 use kniff_nn::{Module, ModuleExt};
+use kniff_tensor::Rng;
 use kniff_trainer::metrics::Accuracy;
 use kniff_trainer::{
-    AveragedWeights, BestWeights, Callback, Control, CsvLog, EarlyStopping, EpochRecord, JsonLinesLog, ModelFile,
-    Monitor, Stopped, TrainError, View,
+    AveragedWeights, BestWeights, Callback, ClosingPolicy, Control, CsvLog, EarlyStopping, EpochRecord, JsonLinesLog,
+    ModelFile, Monitor, Stopped, TrainError, View,
 };
 use std::sync::{Arc, Mutex};
 
@@ -183,4 +185,33 @@ fn averaged_weights_are_left_in_the_model() {
     // A training that ends before keeps its own weights.
     let (left, _, epochs) = averaged(AveragedWeights::mean_from(9));
     assert_eq!(left, epochs[3]);
+}
+
+#[test]
+fn the_average_stays_whatever_brings_back_an_epoch() {
+    let (train, valid) = (loader(clouds(96, 1)), loader(clouds(48, 2)));
+    let stopping = || EarlyStopping::new(Monitor::ValidLoss).patience(2).min_delta(1e9);
+    let average = || AveragedWeights::exponential(0.9);
+    let run = |trainer: crate::networks::Classifier| {
+        let mut trainer = trainer;
+        let report = trainer.fit(&train, Some(&valid)).unwrap();
+        (report.epochs, report.restored, trainer.model().state())
+    };
+    let (epochs, restored, state) = run(trainer().epochs(10).callback(average()).callback(stopping()));
+    assert_eq!((epochs, restored), (3, None));
+    assert_eq!(run(trainer().epochs(10).callback(stopping()).callback(average())), (3, None, state.clone()));
+    assert_eq!(run(trainer().epochs(3).callback(average())).2, state);
+    // Of the closing policy too, which gives back its best epoch otherwise.
+    let closing = || trainer().epochs(3).closing(ClosingPolicy::default());
+    assert_eq!(run(closing().callback(average())).2, state);
+}
+
+#[test]
+fn a_sampler_that_learns_must_be_told_what_there_is_to_learn() {
+    let data = clouds(48, 1);
+    let sampler = Surprise::new(data.targets());
+    let mut learning = Loader::new(data).batch_size(16).sampler(sampler, &Rng::new(1));
+    let error = trainer().epochs(1).fit(&learning, None).unwrap_err();
+    assert!(error.to_string().contains("fit_observing"), "{error}");
+    assert!(trainer().epochs(1).fit_observing(&mut learning, None).is_ok());
 }

@@ -1,10 +1,16 @@
 //! What is for testing is not trained on, and what is normalised is normalised alike.
 
 use crate::networks::{clouds, network, trainer};
-use kniff_data::{Fit, Fitted, Loader, Part, Purpose, Split, Subset};
-use kniff_nn::Model;
-use kniff_tensor::{Rng, Tensor};
-use kniff_trainer::{FileError, ModelFile, Predictor, TrainError};
+use kniff_data::{
+    Augment, Concat, Dataset, Fit, Fitted, Loader, Map, Part, Purpose, RandomCrop, Split, Subset, TensorDataset,
+    TestTimePlan, Views,
+};
+use kniff_init::GlorotNormal;
+use kniff_nn::layers::{Flatten, Linear, Sequential};
+use kniff_nn::{Model, losses::CrossEntropy};
+use kniff_optim::{Adam, Optimizer};
+use kniff_tensor::{Indices, Rng, Tensor};
+use kniff_trainer::{Average, FileError, ModelFile, Predictor, Progress, TrainError, Trainer};
 
 type Data = Subset<crate::networks::Data>;
 
@@ -75,4 +81,56 @@ fn a_predictor_takes_raw_inputs_and_survives_its_file() {
     let error = Predictor::load(&path, Model::classifier(network(9)).unwrap()).err().unwrap();
     assert!(matches!(error, FileError::Metadata { .. }), "{error}");
     std::fs::remove_file(&path).unwrap();
+}
+
+#[test]
+fn joined_and_mapped_parts_stay_what_they_are() {
+    let split = parts(1);
+    let joined = Concat::new(vec![split.test.clone()]).unwrap();
+    let why = reason(trainer().fit(&Loader::new(joined).batch_size(16), None));
+    assert!(why.contains("the test part is not for training"), "{why}");
+    let mapped = Map::new(split.test.clone(), Ok).unwrap();
+    let why = reason(trainer().fit(&Loader::new(mapped).batch_size(16), None));
+    assert!(why.contains("the test part is not for training"), "{why}");
+}
+
+#[test]
+fn one_model_learns_from_inputs_normalised_one_way() {
+    let split = parts(1);
+    let fitted = Fitted::fit(&split.train, &[Fit::Standard]).unwrap();
+    let (raw, normalised) = (load(split.train.clone()), load(fitted.apply(split.train).unwrap()));
+    let mut trainer_ = trainer().epochs(1);
+    trainer_.fit(&raw, None).unwrap();
+    let why = reason(trainer_.fit(&normalised, None));
+    assert!(why.contains("that of the epochs before was none that is known"), "{why}");
+    assert!(matches!(Predictor::of(trainer_, fitted.clone()), Err(TrainError::Normalizer { .. })));
+    // A call that is refused leaves no trace of its data either.
+    let mut trainer_ = trainer().epochs(0);
+    assert!(trainer_.fit(&normalised, None).is_err());
+    assert!(matches!(Predictor::of(trainer_, fitted), Err(TrainError::Normalizer { .. })));
+}
+
+#[test]
+fn a_predictor_cuts_raw_images_as_the_training_did() {
+    let labels = Indices::from_vec((0..24).map(|i| i % 3).collect());
+    let images = Tensor::<f32>::randn([24, 3, 8, 8], &mut Rng::new(2));
+    let split = Split::stratified(TensorDataset::new(images, labels).unwrap(), 0.0, 0.25, &mut Rng::new(1)).unwrap();
+    let fitted = Fitted::fit(&split.train, &[Fit::PerChannel]).unwrap();
+    let augment = Augment::new().then(RandomCrop::new(6, 6));
+    let data = Loader::new(fitted.apply(split.train).unwrap()).batch_size(6).augment_images(augment.clone());
+    let dense = Linear::new(3 * 36, 3, GlorotNormal, &mut Rng::new(4));
+    let network: Sequential = Sequential::new().with(Flatten).with(dense);
+    let optimizer = Optimizer::new(Adam::default(), 1e-2);
+    let mut trainer = Trainer::new(Model::classifier(network).unwrap(), CrossEntropy::new(), optimizer)
+        .epochs(1)
+        .progress(Progress::Silent);
+    trainer.fit(&data, None).unwrap();
+    let predictor = Predictor::of(trainer, fitted.clone()).unwrap();
+    let plan = TestTimePlan::of(&augment, [3, 8, 8], Views::default(), &Rng::new(0)).unwrap();
+    let raw = split.test.data().all().unwrap().inputs;
+    let found = predictor.predict_views(&raw, &plan, Average::Probabilities).unwrap();
+    let cut = raw.slice(&[0..6, 0..3, 1..7, 1..7]).contiguous();
+    let expected = predictor.model().predict(&fitted.transform_view(&raw, &plan.views()[0]).unwrap()).probabilities();
+    assert_eq!(&found, expected.tensor());
+    assert!(predictor.predict_views(&cut, &plan, Average::Probabilities).is_err());
 }

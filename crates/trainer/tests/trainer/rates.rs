@@ -8,6 +8,7 @@ use kniff_nn::losses::CrossEntropy;
 use kniff_nn::{ClassHead, Loss, Model, ModuleExt};
 use kniff_optim::{Momentum, OneCycle, Optimizer, Schedule, Sgd};
 use kniff_tensor::{Indices, Rng, Tensor};
+use kniff_trainer::curvature::Surface;
 use kniff_trainer::{CurvatureWatch, Every, Progress, RangeTest, TrainError, Trainer};
 
 fn model(hidden: usize) -> Model<Sequential, ClassHead> {
@@ -87,6 +88,34 @@ fn settings_that_cannot_be_and_data_that_do_not_fit_leave_the_model_alone() {
     let error = RangeTest::new(0.1, 1.0, 10).run(&mut model, &loss, &optimizer, &bad).unwrap_err();
     assert!(error.to_string().contains("example 7"), "{error}");
     assert_eq!(bits(&model), before);
+}
+
+#[test]
+fn a_range_test_takes_what_a_training_takes() {
+    let (loss, optimizer) = (CrossEntropy::new().ignore_index(10), Optimizer::new(Sgd, 1.0));
+    let mut model = model(8);
+    let before = bits(&model);
+    let with = |labels: Vec<usize>| {
+        let n = labels.len();
+        TensorDataset::new(Tensor::randn([n, 64], &mut Rng::new(3)), Indices::from_vec(labels)).unwrap()
+    };
+    let test = RangeTest::new(1e-6, 1e-5, 20);
+    // Every third batch has ignored labels only: it is passed over, and is no divergence.
+    let mixed = Loader::new(with((0..24).map(|i| if i / 4 % 3 == 2 { 10 } else { i % 10 }).collect())).batch_size(4);
+    let report = test.run(&mut model, &loss, &optimizer, &mixed).unwrap();
+    assert!(!report.diverged && report.points.len() == 20);
+    let none = Loader::new(with(vec![10; 8])).batch_size(4);
+    let error = test.run(&mut model, &loss, &optimizer, &none).unwrap_err();
+    assert!(matches!(error, TrainError::NothingCounts { .. }), "{error}");
+    let odd = Loader::new(with(vec![1; 9])).batch_size(4);
+    let error = test.run(&mut model, &loss, &optimizer, &odd).unwrap_err();
+    assert!(matches!(error, TrainError::BatchTooSmall { .. }), "{error}");
+    let flat = TensorDataset::new(Tensor::zeros([8, 63]), Indices::from_vec(vec![0; 8])).unwrap();
+    let error = test.run(&mut model, &loss, &optimizer, &Loader::new(flat).batch_size(4)).unwrap_err();
+    assert!(matches!(error, TrainError::Shape { .. }), "{error}");
+    assert_eq!(bits(&model), before);
+    let surface = Surface::on_batch(&mut model, &loss, Tensor::zeros([2, 63]), Indices::from_vec(vec![0, 1]));
+    assert!(matches!(surface.value_and_gradient(), Err(TrainError::Shape { .. })));
 }
 
 fn watch(hidden: usize) -> CurvatureWatch<Sequential, ClassHead, Indices> {

@@ -196,3 +196,15 @@ fn settings_that_make_no_sense_are_refused() {
     }
     assert!(new().order(21, &mut Rng::new(0)).is_err());
 }
+
+#[test]
+fn where_most_losses_are_the_same_a_tiny_one_is_no_outlier() {
+    let labels = Indices::from_vec(vec![0; 100]);
+    let mut sampler = Surprise::new(&labels);
+    for _ in 0..30 {
+        sampler.order(100, &mut Rng::new(1)).unwrap();
+        let losses: Vec<f64> = (0..100).map(|i| if i < 60 { 0.0 } else { 1e-6 }).collect();
+        sampler.observe(&(0..100).collect::<Vec<_>>(), &losses);
+    }
+    assert!(sampler.suspects().is_empty(), "{}", sampler.suspects().len());
+}
