@@ -3,11 +3,12 @@
 use crate::DataError;
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
+use faer::traits::RealField;
 use faer::{Mat, Par, diag::Diag};
 use kniff_tensor::{Element, Tensor};
 
 /// Columns from which several threads are worth it.
-const PARALLEL_FROM: usize = 192;
+pub(crate) const PARALLEL_FROM: usize = 192;
 
 /// Eigenvalues and eigenvectors of a covariance matrix.
 pub(crate) struct Eigen {
@@ -20,6 +21,11 @@ pub(crate) struct Eigen {
 }
 
 impl Eigen {
+    /// Other values and vectors of the same matrix.
+    pub(crate) fn with(self, values: Vec<f64>, vectors: Tensor<f64>) -> Self {
+        Self { values, vectors, ..self }
+    }
+
     /// Up to which eigenvalue a direction v holds nothing but rounding, if the covariance comes from data of type `E`.
     ///
     /// An entry of the matrix is exact to the precision on the scale of its own two columns, which leaves along v about
@@ -45,11 +51,18 @@ pub(crate) fn rounded<E: Element>(what: &'static str, x: &Tensor<f64>) -> Result
     if out.all_finite() { Ok(out) } else { Err(DataError::Decomposition { what }) }
 }
 
-/// Decomposes a covariance matrix `[n, n]`.
-///
-/// In f64 for data of any precision: in f32 the error of every eigenvalue is on the scale of the largest one, which would
-/// drown the axes of small columns and of columns that nearly depend on each other.
+/// Decomposes a covariance matrix `[n, n]` in f64.
 pub(crate) fn decompose(what: &'static str, matrix: &Tensor<f64>) -> Result<Eigen, DataError> {
+    decompose_in::<f64>(what, matrix, |x| x, |x| x)
+}
+
+/// The same in the precision `T`.
+pub(crate) fn decompose_in<T: RealField>(
+    what: &'static str,
+    matrix: &Tensor<f64>,
+    narrow: impl Fn(f64) -> T,
+    widen: impl Fn(T) -> f64,
+) -> Result<Eigen, DataError> {
     let n = matrix.shape()[0];
     if n == 0 {
         return Ok(Eigen { values: Vec::new(), vectors: Tensor::zeros([0, 0]), columns: Vec::new() });
@@ -59,13 +72,16 @@ pub(crate) fn decompose(what: &'static str, matrix: &Tensor<f64>) -> Result<Eige
     if entries.iter().any(|x| !x.is_finite()) {
         return Err(DataError::Decomposition { what });
     }
-    let a = Mat::<f64>::from_fn(n, n, |i, j| entries[i * n + j]);
-    let mut values = Diag::<f64>::zeros(n);
-    let mut vectors = Mat::<f64>::zeros(n, n);
+    // Over a power of two near the largest, nothing over- or underflows that matters, and no digit is lost.
+    let largest = (0..n).map(|i| entries[i * n + i]).fold(0.0, f64::max);
+    let scale = if largest.is_normal() { largest.log2().floor().exp2() } else { 1.0 };
+    let a = Mat::<T>::from_fn(n, n, |i, j| narrow(entries[i * n + j] / scale));
+    let mut values = Diag::<T>::zeros(n);
+    let mut vectors = Mat::<T>::zeros(n, n);
     // How faer divides the work depends on this number and on the size, not on the threads that then do it; with the number
     // fixed, the result has the same bits at any number of threads.
     let par = if n >= PARALLEL_FROM { Par::rayon(4) } else { Par::Seq };
-    let scratch = self_adjoint_evd_scratch::<f64>(n, ComputeEigenvectors::Yes, par, Default::default());
+    let scratch = self_adjoint_evd_scratch::<T>(n, ComputeEigenvectors::Yes, par, Default::default());
     let mut memory = MemBuffer::new(scratch);
     let stack = MemStack::new(&mut memory);
     self_adjoint_evd(a.as_ref(), values.as_mut(), Some(vectors.as_mut()), par, stack, Default::default())
@@ -77,24 +93,29 @@ pub(crate) fn decompose(what: &'static str, matrix: &Tensor<f64>) -> Result<Eige
     for (i, row) in rows.chunks_exact_mut(n).enumerate() {
         // faer's eigenvalues ascend.
         let from = n - 1 - i;
-        out.values.push(values[from].max(0.0));
+        out.values.push((widen(values[from].clone()) * scale).max(0.0));
         for (j, x) in row.iter_mut().enumerate() {
-            *x = vectors[(j, from)];
+            *x = widen(vectors[(j, from)].clone());
         }
-        let mut largest = 0.0_f64;
-        for &x in row.iter() {
-            if x.abs() > largest.abs() {
-                largest = x;
-            }
-        }
-        if largest < 0.0 {
-            row.iter_mut().for_each(|x| *x = -*x);
-        }
+        orient(row);
     }
     if out.values.iter().any(|v| !v.is_finite()) {
         return Err(DataError::Decomposition { what });
     }
     Ok(out)
+}
+
+/// Gives an eigenvector its sign.
+pub(crate) fn orient(row: &mut [f64]) {
+    let mut largest = 0.0_f64;
+    for &x in row.iter() {
+        if x.abs() > largest.abs() {
+            largest = x;
+        }
+    }
+    if largest < 0.0 {
+        row.iter_mut().for_each(|x| *x = -*x);
+    }
 }
 
 #[cfg(test)]

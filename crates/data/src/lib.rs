@@ -41,6 +41,7 @@ mod crops;
 mod dataset;
 mod datasets;
 mod eigen;
+mod eigen_weak;
 mod error;
 mod far_off;
 mod fingerprint;

@@ -1,6 +1,7 @@
 //! Principal axes: uncorrelated columns, scaled to variance 1 if wanted.
 
-use crate::eigen::{decompose, rounded};
+use crate::eigen::rounded;
+use crate::eigen_weak::decompose_for;
 use crate::normalizer::{check_example, check_scales, check_stored, for_all, map_rows, times};
 use crate::{Covariance, DataError, Dataset, Examples, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
@@ -43,8 +44,8 @@ impl Default for PcaOptions {
 /// the columns that it is made of) is not scaled but divided by 1, so that the zero which it carries does not become noise of variance 1; [`PcaWhitening::constant_axes`] names it. The
 /// slide's "decorrelate the inputs, then scale them to the same variance".
 ///
-/// Differs from scikit-learn: it computes in f32 for f32 data, here products are added up in f64, and the decomposition is
-/// always in f64; it clips small scales at the precision; its default keeps at most n axes; its signs come from the rows of the data or of V, by version.
+/// Differs from scikit-learn: it computes in f32 for f32 data, here products are added up in f64, and weak axes are
+/// decomposed in f64; it clips small scales at the precision; its default keeps at most n axes; its signs come from the rows of the data or of V, by version.
 ///
 /// ```
 /// use kniff_data::{Normalizer, PcaWhitening};
@@ -123,7 +124,7 @@ impl<E: Element> PcaWhitening<E> {
     pub fn from_covariance(covariance: &Covariance, options: &PcaOptions) -> Result<Self, DataError> {
         let columns = covariance.columns();
         check_options(options, columns)?;
-        let eigen = decompose("PCA whitening", &covariance.matrix(1)?)?;
+        let eigen = decompose_for::<E>("PCA whitening", &covariance.matrix(1)?)?;
         let total: f64 = eigen.values.iter().sum();
         let axes = match options.keep {
             Keep::All => columns,

@@ -1,7 +1,8 @@
 //! White data that still looks like the data: the symmetric whitening.
 
 use super::pca_whitening::{check_eps, minus};
-use crate::eigen::{decompose, rounded};
+use crate::eigen::rounded;
+use crate::eigen_weak::decompose_for;
 use crate::normalizer::{check_example, check_stored, for_all, map_rows, times};
 use crate::{Covariance, DataError, Dataset, Examples, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
@@ -67,7 +68,7 @@ impl<E: Element> ZcaWhitening<E> {
     /// As [`ZcaWhitening::fit`].
     pub fn from_covariance(covariance: &Covariance, eps: f64) -> Result<Self, DataError> {
         check_eps(eps)?;
-        let eigen = decompose("ZCA whitening", &covariance.matrix(0)?)?;
+        let eigen = decompose_for::<E>("ZCA whitening", &covariance.matrix(0)?)?;
         let regular = |(i, v): (usize, &f64)| match v + eps {
             v if v <= eigen.noise_floor::<E>(i) => 1.0,
             v => v.sqrt(),
