@@ -16,3 +16,10 @@ proptest! {
         }
     }
 }
+
+/// `cargo xtask gradcheck --cases 3`, whose draws are always the same.
+#[test]
+fn every_derivative_is_right_where_the_command_looks() {
+    let wrong: Vec<String> = ops::cases().iter().filter_map(|case| check(case, 3, 0).err()).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
