@@ -104,8 +104,11 @@ pub fn spectral_density<Err>(
 }
 
 impl SpectralDensity {
-    /// The mean eigenvalue.
+    /// The mean eigenvalue; NaN if there is no spectrum, for want of steps or dimensions, or of products that are finite.
     pub fn mean(&self) -> f64 {
+        if self.nodes.is_empty() {
+            return f64::NAN;
+        }
         self.nodes.iter().map(|(v, w)| v * w).sum()
     }
 
@@ -180,5 +183,13 @@ mod tests {
         assert!((second / exact - 1.0).abs() < 0.05, "{second} {exact}");
         let csv = density.to_csv(201);
         assert_eq!(csv.lines().count(), 202);
+    }
+
+    #[test]
+    fn without_a_spectrum_there_is_no_mean() {
+        let nan = |v: &[f64]| Ok::<_, Infallible>(vec![f64::NAN; v.len()]);
+        for (n, steps) in [(5, 3), (5, 0), (0, 3)] {
+            assert!(spectral_density(n, 2, steps, &mut Rng::new(1), nan).unwrap().mean().is_nan(), "{n} {steps}");
+        }
     }
 }
