@@ -114,4 +114,13 @@ mod tests {
         assert_eq!(norm.output_shape(&[6, 5, 5]).unwrap(), [6, 5, 5]);
         assert!(norm.output_shape(&[5, 6]).is_err());
     }
+
+    #[test]
+    fn an_empty_batch_has_an_empty_gradient() {
+        let x = Parameter::new(Tensor::<f32>::zeros([0, 4, 3]));
+        for layer in [GroupNorm::<f32>::new(2, 4), GroupNorm::without_affine(2, 4)] {
+            let gradients = layer.forward(&x.var()).sum_all().backward();
+            assert_eq!(*gradients.get(&x).unwrap().shape(), [0, 4, 3]);
+        }
+    }
 }

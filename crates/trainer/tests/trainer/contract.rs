@@ -2,8 +2,8 @@
 
 use crate::networks::{clouds, network, trainer};
 use kniff_data::{
-    Augment, Concat, Dataset, Fit, Fitted, Loader, Map, Part, Purpose, RandomCrop, Split, Subset, TensorDataset,
-    TestTimePlan, Views,
+    Augment, Concat, Dataset, Fit, Fitted, Loader, Map, PadCrop, Part, Purpose, RandomCrop, Split, Subset,
+    TensorDataset, TestTimePlan, Views,
 };
 use kniff_init::GlorotNormal;
 use kniff_nn::layers::{Flatten, Linear, Sequential};
@@ -135,4 +135,23 @@ fn a_predictor_cuts_raw_images_as_the_training_did() {
     let expected = predictor.model().predict(&normalised).probabilities();
     assert_eq!(&found, expected.tensor());
     assert!(predictor.predict_views(&cut, &plan, Average::Probabilities).is_err());
+}
+
+#[test]
+fn joined_and_mapped_images_are_augmented_before_their_normaliser() {
+    let images = Tensor::<f32>::rand_uniform([24, 3, 8, 8], 0.0, 1.0, &mut Rng::new(2));
+    let data = TensorDataset::new(images, Indices::from_vec((0..24).map(|i| i % 3).collect())).unwrap();
+    let split = Split::stratified(data, 0.0, 0.25, &mut Rng::new(1)).unwrap();
+    let part = Fitted::fit(&split.train, &[Fit::PerChannel]).unwrap().apply(split.train).unwrap();
+    // What is padded is black, which is not 0 once it is normalised.
+    let augment = Augment::new().then(PadCrop::new(2).unwrap());
+    let rows = [3, 9, 1, 17];
+    let of = |batch: kniff_data::Batch<f32, Indices>| batch.inputs.to_vec();
+    let expected = of(part.augmented_batch(&rows, &augment, &Rng::new(5), 7).unwrap());
+    let mapped = Map::new(part.clone(), Ok).unwrap();
+    assert_eq!(of(mapped.augmented_batch(&rows, &augment, &Rng::new(5), 7).unwrap()), expected);
+    let joined = Concat::new(vec![part.clone(), part]).unwrap();
+    // The second part's first example is number 18.
+    let both = joined.augmented_batch(&[3, 27, 1, 35], &augment, &Rng::new(5), 7).unwrap();
+    assert_eq!((of(both.clone()), both.indices), (expected, vec![3, 27, 1, 35]));
 }
