@@ -6,7 +6,7 @@ use kniff_autograd::{Gradients, Parameter, Var};
 use kniff_data::{Augment, ColorPca, HorizontalFlip, PadCrop, PcaOptions, PcaWhitening};
 use kniff_nn::layers::{MaxPool2d, Sequential};
 use kniff_nn::losses::CrossEntropy;
-use kniff_nn::{ClassHead, Layer, Loss, Model, ModuleExt};
+use kniff_nn::{ClassHead, Compiled, Layer, Loss, Model, ModuleExt};
 use kniff_optim::{Adam, Momentum, Nesterov, Optimizer, Rule};
 use kniff_tensor::{ConvOptions, Indices, Rng, Tensor};
 
@@ -117,8 +117,11 @@ fn train<R: Rule>(network: Sequential, input: &[usize], batch: usize, rule: R, l
 
 fn infer(network: Sequential, input: &[usize], batch: usize) -> Step {
     let x = Tensor::randn([&[batch], input].concat(), &mut Rng::new(1));
+    // A process measures one workload: the network lives as long as it does.
+    let network: &'static Sequential = Box::leak(Box::new(network));
+    let compiled = Compiled::of(network);
     Box::new(move || {
-        std::hint::black_box(network.forward(&Var::inference(x.clone())));
+        std::hint::black_box(compiled.forward(&x));
         None
     })
 }

@@ -1,6 +1,6 @@
 //! The contract of a layer: what it computes at test time, what differs in training, and which shapes it takes.
 
-use crate::{Module, ModuleExt, Path};
+use crate::{Module, ModuleExt, Path, Stage};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape, Tensor};
 use std::fmt;
@@ -90,6 +90,11 @@ pub trait Layer<E: Element = f32>: Module<E> + Send + Sync {
         y
     }
 
+    /// What the layer is at test time, for [`crate::Compiled`] to join it with its neighbours; not known unless written.
+    fn stage(&self) -> Stage<'_, E> {
+        Stage::Layer
+    }
+
     /// The squashing function that the output has passed through, if there is one: what a head on logits refuses.
     fn squashes(&self) -> Option<&'static str> {
         None
@@ -141,6 +146,9 @@ impl<E: Element> Layer<E> for Box<dyn Layer<E>> {
     }
     fn forward_train_shown(&mut self, path: &mut Path, x: &Var<E>, rng: &mut Rng, seen: &mut Seen<'_, E>) -> Var<E> {
         (**self).forward_train_shown(path, x, rng, seen)
+    }
+    fn stage(&self) -> Stage<'_, E> {
+        (**self).stage()
     }
     fn squashes(&self) -> Option<&'static str> {
         (**self).squashes()

@@ -7,6 +7,7 @@
 
 extern crate self as kniff_nn;
 
+mod compiled;
 mod coverage;
 mod head;
 mod layer;
@@ -16,8 +17,10 @@ pub mod losses;
 mod memory;
 mod module;
 mod sampling;
+mod stage;
 mod statistics;
 
+pub use compiled::{Compiled, CompiledModel};
 pub use coverage::{CoverageError, check_coverage};
 pub use head::{
     BinaryHead, BinaryLogits, Bounded, BoundedHead, ClassHead, Head, HeadError, Logits, Model, Probabilities,
@@ -29,6 +32,7 @@ pub use loss::{Loss, LossError, Reduction};
 pub use memory::{MemoryPlan, MemoryRow, measure_memory, memory_plan, memory_plan_with_loss};
 pub use module::{Buffer, Module, ModuleExt, Path, StateError, Visitor, VisitorMut};
 pub use sampling::{Sampled, SampledClasses, SamplingError, sample};
+pub use stage::Stage;
 pub use statistics::{StatisticsError, re_estimate_statistics};
 
 /// Implements [`Module`] for types that hold no parameters.

@@ -12,6 +12,8 @@ use std::sync::OnceLock;
 pub trait Isa: Copy + Send + Sync + 'static {
     /// Whether a fused multiply-add is one instruction (otherwise it is a slow library call).
     const FMA: bool;
+    /// Whether there are the 256-bit instructions of AVX.
+    const AVX: bool;
     /// A name for messages.
     const NAME: &'static str;
 
@@ -34,14 +36,17 @@ pub struct Avx512;
 
 impl Isa for Baseline {
     const FMA: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
+    const AVX: bool = cfg!(target_feature = "avx");
     const NAME: &'static str = "baseline";
 }
 impl Isa for Avx2 {
     const FMA: bool = true;
+    const AVX: bool = true;
     const NAME: &'static str = "avx2";
 }
 impl Isa for Avx512 {
     const FMA: bool = true;
+    const AVX: bool = true;
     const NAME: &'static str = "avx512";
 }
 
@@ -54,7 +59,7 @@ pub trait Kernel {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Level {
+pub(crate) enum Level {
     Baseline,
     #[cfg(target_arch = "x86_64")]
     Avx2,
@@ -62,7 +67,7 @@ enum Level {
     Avx512,
 }
 
-fn level() -> Level {
+pub(crate) fn level() -> Level {
     static LEVEL: OnceLock<Level> = OnceLock::new();
     *LEVEL.get_or_init(|| {
         #[cfg(target_arch = "x86_64")]

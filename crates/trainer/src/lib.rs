@@ -45,7 +45,7 @@ pub use history::{EpochRecord, History, HistoryError, MetricRecord};
 pub use metric::{Metric, Predictions};
 pub use model_file::{FileError, ModelFile};
 pub use monitor::Monitor;
-pub use predictor::Predictor;
+pub use predictor::{CompiledPredictor, Predictor};
 pub use progress::Progress;
 pub use range_test::{RangePoint, RangeReport, RangeTest};
 pub use re_estimate::re_estimate_statistics;

@@ -3,7 +3,7 @@
 use crate::test_time::over_views;
 use crate::{Average, FileError, ModelFile, TrainError, Trainer};
 use kniff_data::{DataError, FarOff, Fitted, TestTimePlan};
-use kniff_nn::{ClassHead, Head, Layer, Model};
+use kniff_nn::{ClassHead, CompiledModel, Head, Layer, Model};
 use kniff_tensor::{Element, Tensor};
 use std::path::Path;
 
@@ -39,6 +39,7 @@ const NAME: &str = "normalizer";
 /// let raw = Tensor::from_slice(&[14.23, 1.71, 2.43, 15.6, 127.0, 2.8, 3.06, 0.28, 2.29, 5.64, 1.04, 3.92, 1065.0], [1, 13]);
 /// assert_eq!(predictor.predict(&raw)?.classes().as_slice(), [0]);
 /// assert!(!predictor.inspect(&raw)?.is_far());
+/// assert_eq!(predictor.compile().predict(&raw)?.classes().as_slice(), [0]);
 /// # use kniff_tensor::Tensor;
 /// # std::fs::remove_file(&path).unwrap();
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -74,6 +75,11 @@ impl<E: Element, L: Layer<E>, H: Head<E>> Predictor<L, H, E> {
     /// If they are not shaped like those of the training.
     pub fn predict(&self, raw: &Tensor<E>) -> Result<H::Output, DataError> {
         Ok(self.model.predict(&self.normalizer.transform(raw)?))
+    }
+
+    /// The predictor made ready for many predictions: its network is joined and laid out once, see [`kniff_nn::Compiled`].
+    pub fn compile(&self) -> CompiledPredictor<'_, H, E> {
+        CompiledPredictor { model: self.model.compile(), normalizer: &self.normalizer }
     }
 
     /// How far raw inputs lie from those of the training.
@@ -119,6 +125,27 @@ impl<E: Element, L: Layer<E>, H: Head<E>> Predictor<L, H, E> {
         let normalizer = file.get(NAME)?;
         file.load_into(&mut model)?;
         Ok(Self { model, normalizer })
+    }
+}
+
+/// A [`Predictor`] ready for many predictions.
+pub struct CompiledPredictor<'a, H: Head<E>, E: Element = f32> {
+    model: CompiledModel<'a, H, E>,
+    normalizer: &'a Fitted<E>,
+}
+
+impl<E: Element, H: Head<E>> CompiledPredictor<'_, H, E> {
+    /// The output for raw inputs `[n, ...]`: that of [`Predictor::predict`] up to rounding.
+    ///
+    /// # Errors
+    /// If they are not shaped like those of the training.
+    pub fn predict(&self, raw: &Tensor<E>) -> Result<H::Output, DataError> {
+        Ok(self.model.predict(&self.normalizer.transform(raw)?))
+    }
+
+    /// The model.
+    pub fn model(&self) -> &CompiledModel<'_, H, E> {
+        &self.model
     }
 }
 

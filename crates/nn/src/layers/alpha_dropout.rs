@@ -1,7 +1,7 @@
 //! Dropout that keeps mean and variance, for self-normalising networks.
 
-use crate::Layer;
 use crate::layer::ShapeError;
+use crate::{Layer, Stage};
 use kniff_autograd::Var;
 use kniff_autograd::ops::DropoutMask;
 use kniff_tensor::{Element, Rng, Shape};
@@ -61,6 +61,10 @@ impl<E: Element> Layer<E> for AlphaDropout {
 
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {
         Ok(Shape::new(input))
+    }
+
+    fn stage(&self) -> Stage<'_, E> {
+        Stage::Identity
     }
 
     fn is_transparent(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Batch normalisation of features and of the channels of images.
 
 use crate::layer::ShapeError;
-use crate::{Buffer, Layer, Module};
+use crate::{Buffer, Layer, Module, Stage};
 use kniff_autograd::ops::ChannelMoments;
 use kniff_autograd::{Parameter, Var};
 use kniff_tensor::{Element, Rng, Shape, Tensor};
@@ -250,6 +250,18 @@ impl<const AXES: usize, E: Element> Layer<E> for BatchNorm<AXES, E> {
             self.join(&moments, n);
         }
         y
+    }
+
+    fn stage(&self) -> Stage<'_, E> {
+        let wide = |t: &Tensor<E>| t.to_vec().iter().map(|x| x.to_f64()).collect::<Vec<_>>();
+        let channels = self.channels();
+        let of =
+            |p: &Option<Parameter<E>>, none: f64| p.as_ref().map_or_else(|| vec![none; channels], |p| wide(p.value()));
+        let (weight, bias) = (of(&self.weight, 1.0), of(&self.bias, 0.0));
+        let (mean, variance) = (wide(self.running_mean()), wide(self.running_var()));
+        let scale: Vec<f64> = weight.iter().zip(&variance).map(|(w, v)| w / (v + self.eps).sqrt()).collect();
+        let shift = bias.iter().zip(&mean).zip(&scale).map(|((b, m), s)| b - m * s).collect();
+        Stage::Scale { scale, shift }
     }
 
     fn name(&self) -> &'static str {

@@ -3,7 +3,7 @@
 use super::padding::{Padding, PaddingMode};
 use super::sides::{Sides, example, example_shape, lift, lower, named, spatial};
 use crate::layer::ShapeError;
-use crate::{Layer, Module};
+use crate::{Layer, Module, Stage};
 use kniff_autograd::{Parameter, Var};
 use kniff_init::Initializer;
 use kniff_tensor::kernels::conv::ConvGeometry;
@@ -271,6 +271,14 @@ impl<const D: usize, E: Element> Layer<E> for Conv<D, E> {
             panic!("{}: an input of shape {}: {objection}", self.name(), x.shape());
         }
         self.padding_mode.pad(x, &widths).conv(&weight, bias.as_ref(), &self.options([(0, 0); D]))
+    }
+
+    fn stage(&self) -> Stage<'_, E> {
+        if self.padding_mode != PaddingMode::Zeros {
+            return Stage::Layer;
+        }
+        let (weight, bias) = (self.weight.value(), self.bias.as_ref().map(Parameter::value));
+        Stage::Conv { weight, bias, options: self.options(self.widths()) }
     }
 
     fn name(&self) -> &'static str {

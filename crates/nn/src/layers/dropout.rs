@@ -1,7 +1,7 @@
 //! Units switched off at random in training.
 
-use crate::Layer;
 use crate::layer::ShapeError;
+use crate::{Layer, Stage};
 use kniff_autograd::Var;
 use kniff_autograd::ops::DropoutMask;
 use kniff_tensor::{Element, Rng, Shape};
@@ -65,6 +65,10 @@ impl<E: Element> Layer<E> for Dropout {
 
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {
         Ok(Shape::new(input))
+    }
+
+    fn stage(&self) -> Stage<'_, E> {
+        Stage::Identity
     }
 
     fn is_transparent(&self) -> bool {

@@ -1,7 +1,7 @@
 //! The fully connected layer.
 
 use crate::layer::ShapeError;
-use crate::{Layer, Module};
+use crate::{Layer, Module, Stage};
 use kniff_autograd::{Parameter, Var};
 use kniff_init::Initializer;
 use kniff_tensor::{Element, Rng, Shape, Tensor};
@@ -69,6 +69,10 @@ impl<E: Element> Linear<E> {
 impl<E: Element> Layer<E> for Linear<E> {
     fn forward(&self, x: &Var<E>) -> Var<E> {
         x.linear(&self.weight.var(), self.bias.as_ref().map(Parameter::var).as_ref())
+    }
+
+    fn stage(&self) -> Stage<'_, E> {
+        Stage::Linear { weight: self.weight.value(), bias: self.bias.as_ref().map(Parameter::value) }
     }
 
     fn output_shape(&self, input: &[usize]) -> Result<Shape, ShapeError> {

@@ -1,7 +1,7 @@
 //! A block whose input is added to its output.
 
 use crate::layer::{Seen, ShapeError, SummaryRow};
-use crate::{Layer, Module, Path, Visitor, VisitorMut};
+use crate::{Layer, Module, Path, Stage, Visitor, VisitorMut};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape};
 
@@ -113,6 +113,10 @@ impl<E: Element> Layer<E> for Residual<E> {
         let y = Self::join(&body, &shortcut);
         seen(path, self.name(), &y);
         y
+    }
+
+    fn stage(&self) -> Stage<'_, E> {
+        Stage::Sum { body: &*self.body, shortcut: self.shortcut.as_deref().map(|s| s as &dyn Layer<E>) }
     }
 
     fn smallest_training_batch(&self, input: &[usize]) -> usize {

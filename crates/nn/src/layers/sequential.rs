@@ -1,7 +1,7 @@
 //! Layers one after the other.
 
 use crate::layer::{Seen, ShapeError, SummaryRow};
-use crate::{Layer, Module, Path, Visitor, VisitorMut};
+use crate::{Layer, Module, Path, Stage, Visitor, VisitorMut};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape};
 
@@ -115,6 +115,10 @@ impl<E: Element> Layer<E> for Sequential<E> {
         self.layers
             .iter_mut()
             .fold(x.clone(), |x, (name, layer)| path.enter(name, |path| layer.forward_train_shown(path, &x, rng, seen)))
+    }
+
+    fn stage(&self) -> Stage<'_, E> {
+        Stage::Chain(self.layers.iter().map(|(_, layer)| &**layer as &dyn Layer<E>).collect())
     }
 
     fn squashes(&self) -> Option<&'static str> {

@@ -1,6 +1,7 @@
 //! Convolution as matrix products: the windows of one image are laid out as columns, a block at a time.
 
 use super::depthwise;
+use super::finish::Finish;
 use super::gemm::{MatMut, MatRef, gemm};
 use super::winograd::{self, Winograd};
 use crate::buffer::Buffer;
@@ -325,8 +326,14 @@ fn each_image<E: Element>(batch: &mut [E], image: usize, work: usize, f: impl Fn
 /// If a slice is too short for the geometry.
 pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
     if let Some(plan) = Winograd::forward::<E>(g, y.len() / g.output_len().max(1)) {
-        return winograd::convolve(&plan, x, w, bias, y);
+        return winograd::convolve(&plan, x, w, Finish::bias(bias), y);
     }
+    forward_direct(g, x, w, Finish::bias(bias), y);
+}
+
+/// The sums themselves.
+pub(super) fn forward_direct<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], finish: Finish<'_, E>, y: &mut [E]) {
+    let bias = finish.bias;
     let (window, positions, groups) = (g.window(), g.positions(), g.options.groups);
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);
     let beta = if bias.is_some() { E::ONE } else { E::ZERO };
@@ -337,7 +344,8 @@ pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]
                 Some(bias) => y.chunks_exact_mut(positions).zip(bias).for_each(|(y, &b)| y.fill(b)),
                 None => y.fill(E::ZERO),
             }
-            return depthwise::add_output(g, x, w, y);
+            depthwise::add_output(g, x, w, y);
+            return finish.from(i * g.output_len()).rest(y);
         }
         let mut room = g.scratch();
         for group in 0..groups {
@@ -360,6 +368,10 @@ pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]
                 gemm(w, columns, beta, MatMut::new(&mut y[first..], (outputs, n), positions));
             });
         }
+        if finish.more() {
+            let finish = finish.from(i * g.output_len());
+            parallel::pieces(y, |from, y| finish.from(from).rest(y));
+        }
     });
 }
 
@@ -369,7 +381,7 @@ pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]
 /// If a slice is too short for the geometry.
 pub fn backward_input<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut [E]) {
     if let Some(plan) = Winograd::backward::<E>(g, dx.len() / g.input_len().max(1)) {
-        return winograd::convolve(&plan, dy, w, None, dx);
+        return winograd::convolve(&plan, dy, w, Finish::bias(None), dx);
     }
     let (window, positions, groups) = (g.window(), g.positions(), g.options.groups);
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);

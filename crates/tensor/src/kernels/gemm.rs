@@ -2,7 +2,7 @@
 
 mod engine;
 
-use super::gemv;
+use super::{gemv, panels};
 use crate::buffer::Buffer;
 use crate::{Element, parallel};
 use engine::Engine;
@@ -179,6 +179,44 @@ fn in_pieces<E: Element>(
         unsafe {
             let block = target.offset(r, s);
             engine.multiply(a.block((r, rows), (0, k)), b.block((0, k), (s, cols)), beta, block);
+            f(Block { start: block, rows, cols, first_col: s, life: PhantomData });
+        }
+    };
+    if down * across > 1 && rayon::current_num_threads() > 1 {
+        parallel::tasks(down * across, piece);
+    } else {
+        (0..down * across).for_each(piece);
+    }
+}
+
+/// `c = a b` for a right-hand side of n columns that lies ready, and then `f` for every finished block.
+///
+/// # Panics
+/// If a slice is too short.
+pub(super) fn panels_then<E: Element>(
+    (m, n, k): (usize, usize, usize),
+    a: panels::Left<'_, E>,
+    b: panels::Right<'_, E>,
+    c: MatMut<'_, E>,
+    f: impl Fn(Block<'_, E>) + Sync,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    assert!(c.rows == m && c.cols == n, "gemm: {m} x {n} into {} x {}", c.rows, c.cols);
+    panels::check((m, n, k), &a, &b);
+    let (block_m, block_n) = cut(m, n, k, 2 * panels::PANEL);
+    let block_n = if block_n < n { block_n.next_multiple_of(panels::PANEL) } else { n };
+    let (down, across) = (m.div_ceil(block_m), n.div_ceil(block_n));
+    let target = Target { at: c.data.as_mut_ptr(), row_stride: c.row_stride };
+    let piece = |i: usize| {
+        let (r, s) = (i / across * block_m, i % across * block_n);
+        let (rows, cols) = (block_m.min(m - r), block_n.min(n - s));
+        // SAFETY: `MatMut::new` checked that all of c is inside its slice and that rows do not overlap; the block (r, s) with
+        // `rows` and `cols` is inside c, and no two values of `i` share an element; a and b were checked whole.
+        unsafe {
+            let block = target.offset(r, s);
+            panels::multiply_at((rows, cols, k), a.below(r), b.right_of(s), block.at, block.row_stride, false);
             f(Block { start: block, rows, cols, first_col: s, life: PhantomData });
         }
     };

@@ -9,22 +9,26 @@ pub(crate) mod conv_plan;
 mod depthwise;
 pub mod dropout;
 pub mod elementwise;
+mod finish;
 pub mod gemm;
 mod gemv;
 mod lanes;
 pub mod layer_norm;
 pub mod math;
 pub(crate) mod max_pool;
+mod panels;
 pub mod planes;
 pub mod pool;
+pub(crate) mod ready;
 pub mod reduce;
 pub mod softmax;
 pub mod softmax_ce;
 pub mod strided;
+mod transpose;
 mod winograd;
 
 /// What the kernels need to know about an element type; implemented for `f32` and `f64` only.
-pub trait Kernels: math::Math + gemm::Product {}
+pub trait Kernels: math::Math + gemm::Product + panels::Tiled {}
 impl Kernels for f32 {}
 impl Kernels for f64 {}
 

@@ -5,21 +5,26 @@
 //! of the sum itself, 1e-6 to 4e-6 of the result. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
 
 mod layout;
+mod one_image;
 mod transforms;
 mod weight;
+pub(super) mod windows;
 
 use super::conv::{Algorithm, ConvGeometry};
-use super::gemm::{MatMut, MatRef, gemm};
+use super::finish::Finish;
+use super::panels::{Left, Out, multiply};
 use crate::buffer::Buffer;
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
-use layout::{Places, turn};
-use transforms::{IN, Input, LANES, Lanes, Matrix, OUT, Output, POINTS, WINDOW, Window, both_sides};
+use layout::Places;
+use transforms::{IN, Input, LANES, Lanes, Matrix, OUT, Output, POINTS, WINDOW, both_sides};
 
 /// Fewer channels than this on either side leave the lanes too empty.
 const FEWEST_CHANNELS: usize = 8;
 /// Fewer tiles than this in a batch do not earn the transform of the weight, whose points are four times the weight.
 const FEWEST_TILES: usize = 32;
+/// The same where the weight has been transformed before.
+const FEWEST_TILES_READY: usize = 4;
 /// Elements that lie between two points, so that their places do not fall on the same lines of the cache.
 const GAP: usize = 16;
 
@@ -40,6 +45,15 @@ pub(super) struct Winograd {
 impl Winograd {
     /// The convolution of a geometry on so many images, if it is one for this.
     pub(super) fn forward<E: Element>(g: &ConvGeometry, images: usize) -> Option<Self> {
+        Self::from_tiles::<E>(g, images, FEWEST_TILES)
+    }
+
+    /// [`Winograd::forward`] for a weight at its points already.
+    pub(super) fn forward_ready<E: Element>(g: &ConvGeometry, images: usize) -> Option<Self> {
+        Self::from_tiles::<E>(g, images, FEWEST_TILES_READY)
+    }
+
+    fn from_tiles<E: Element>(g: &ConvGeometry, images: usize, fewest: usize) -> Option<Self> {
         let o = &g.options;
         let [inputs, outputs] = g.channels;
         let before = [o.padding[0].0, o.padding[1].0];
@@ -51,7 +65,7 @@ impl Winograd {
             && o.dilation == [1; 2]
             && o.groups == 1
             && inputs.min(outputs) >= FEWEST_CHANNELS;
-        (fits && this.pays(images)).then_some(this)
+        (fits && this.pays(images, fewest)).then_some(this)
     }
 
     /// The adjoint of the convolution of a geometry on so many images, if it is one for this.
@@ -59,17 +73,17 @@ impl Winograd {
         let Self { inputs, outputs, from, to, before, .. } = Self::forward::<E>(g, images)?;
         let before = [2usize.checked_sub(before[0])?, 2usize.checked_sub(before[1])?];
         let this = Self { inputs: outputs, outputs: inputs, from: to, to: from, before, adjoint: true };
-        this.pays(images).then_some(this)
+        this.pays(images, FEWEST_TILES).then_some(this)
     }
 
     /// Whether there are enough tiles, and they do not stand out too far beyond the image.
-    fn pays(&self, images: usize) -> bool {
+    fn pays(&self, images: usize, fewest: usize) -> bool {
         let [down, across] = self.tiles();
         let area = self.to[0] * self.to[1];
         area > 0
             && self.from[0] * self.from[1] > 0
             && OUT * OUT * down * across <= 2 * area
-            && images * down * across >= FEWEST_TILES
+            && images * down * across >= fewest
     }
 
     /// Tiles down and across.
@@ -107,13 +121,13 @@ impl<E: Element> Scatter<'_, E> {
     /// # Panics
     /// If a slice is too short.
     #[inline(always)]
-    fn tiles<T: Matrix<IN, S>, const S: usize>(self) {
+    fn tiles<I: Isa, T: Matrix<IN, S>, const S: usize>(self) {
         let (first, rows, across) = self.band;
         let depth = depth(self.channels);
         let wide = across * OUT + S - OUT;
         let mut places = Places { data: self.room, across: wide, depth };
         let top = self.before[0] as isize - (first * OUT) as isize;
-        places.fill(self.image, self.size, self.channels, rows * OUT + S - OUT, [top, self.before[1] as isize]);
+        places.fill::<I>(self.image, self.size, self.channels, rows * OUT + S - OUT, [top, self.before[1] as isize]);
         for ty in 0..rows {
             for tx in 0..across {
                 let corner = (ty * OUT * wide + tx * OUT) * depth;
@@ -137,7 +151,7 @@ impl<E: Element> Kernel for Scatter<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        self.tiles::<Input, IN>();
+        self.tiles::<I, Input, IN>();
     }
 }
 
@@ -148,7 +162,7 @@ struct Gather<'a, E> {
     band: (usize, usize, usize),
     channels: usize,
     room: &'a mut [E],
-    bias: Option<&'a [E]>,
+    finish: Finish<'a, E>,
     image: &'a mut [E],
     size: [usize; 2],
 }
@@ -178,67 +192,7 @@ impl<E: Element> Kernel for Gather<'_, E> {
         }
         let top = first * OUT;
         let rows = (rows * OUT).min(self.size[0] - top);
-        places.empty(self.image, self.size, self.channels, rows, top, self.bias);
-    }
-}
-
-/// The windows of some input channels at their points: a row `[points, outputs]` for each.
-struct Windows<'a, E> {
-    plan: &'a Winograd,
-    w: &'a [E],
-    /// The first input channel.
-    input: usize,
-    rows: &'a mut [E],
-    /// Elements from a row to the next.
-    row: usize,
-}
-
-/// Input channels whose windows are transformed together: as many as make runs of the weight long.
-const INPUTS: usize = 16;
-const AREA: usize = WINDOW * WINDOW;
-
-impl<E: Element> Kernel for Windows<'_, E> {
-    type Output = ();
-    #[inline(always)]
-    fn run<I: Isa>(self) {
-        let Self { plan, w, input, rows, row } = self;
-        let (inputs, outputs) = (plan.inputs, plan.outputs);
-        let here = rows.len().div_ceil(row).min(INPUTS);
-        // For each input and each element of its window the outputs side by side.
-        let mut turned = [E::ZERO; INPUTS * AREA * LANES];
-        for first in (0..outputs).step_by(LANES) {
-            let some = LANES.min(outputs - first);
-            if plan.adjoint {
-                for c in 0..here {
-                    let from = &w[((input + c) * outputs + first) * AREA..][..some * AREA];
-                    for (l, window) in from.chunks_exact(AREA).enumerate() {
-                        for (k, &x) in window.iter().enumerate() {
-                            turned[(c * AREA + AREA - 1 - k) * LANES + l] = x;
-                        }
-                    }
-                }
-            } else {
-                let from = &w[(first * inputs + input) * AREA..];
-                turn(from, inputs * AREA, some, &mut turned, LANES, here * AREA);
-            }
-            for c in 0..here {
-                let windows = &turned[c * AREA * LANES..][..AREA * LANES];
-                let points = &mut rows[c * row + first..];
-                both_sides::<Window, E, IN, WINDOW>(
-                    #[inline(always)]
-                    |i, j| Lanes::load(&windows[(i * WINDOW + j) * LANES..]),
-                    #[inline(always)]
-                    |i, j, u| {
-                        let points = &mut points[(i * IN + j) * outputs..];
-                        if some == LANES {
-                            u.store(points);
-                        } else {
-                            points.iter_mut().zip(u.0).take(some).for_each(|(point, x)| *point = x);
-                        }
-                    },
-                );
-            }
-        }
+        places.empty::<I>(self.image, self.size, self.channels, rows, top, self.finish);
     }
 }
 
@@ -247,23 +201,25 @@ fn tiles_at_once(inputs: usize, outputs: usize) -> usize {
     (4500 / (inputs + outputs)).clamp(32, 128)
 }
 
-/// The convolution of a batch, and a bias for each output.
+/// The convolution of a batch.
 ///
 /// # Panics
 /// If a slice is too short.
-pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
+pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], finish: Finish<'_, E>, y: &mut [E]) {
+    let mut windows = Buffer::scratch(windows::room(d));
+    windows::at_points(d, w, windows.as_mut_slice());
+    convolve_ready(d, x, windows.as_slice(), finish, y);
+}
+
+/// [`convolve`] with a weight at its points already.
+///
+/// # Panics
+/// If a slice is too short.
+pub(super) fn convolve_ready<E: Element>(d: &Winograd, x: &[E], windows: &[E], finish: Finish<'_, E>, y: &mut [E]) {
     let (inputs, outputs) = (d.inputs, d.outputs);
     let (from, to) = (inputs * d.from[0] * d.from[1], outputs * d.to[0] * d.to[1]);
-    let row = POINTS * outputs + GAP;
-    let mut windows = Buffer::scratch(inputs * row);
-    let pays = parallel::pays(inputs * row);
-    parallel::chunks_if(pays, windows.as_mut_slice(), INPUTS * row, |block, rows| {
-        dispatch(Windows { plan: d, w, input: block * INPUTS, rows, row });
-    });
-    let windows = windows.as_slice();
-
     if y.len() == to {
-        return one_image(d, x, windows, bias, y);
+        return one_image::convolve(d, x, windows, finish, y);
     }
     let [down, across] = d.tiles();
     let most = tiles_at_once(inputs, outputs);
@@ -281,6 +237,7 @@ pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], bias: Option<
             (points_in.as_mut_slice(), points_out.as_mut_slice(), places.as_mut_slice());
         let images = y.len() / to;
         let x = &x[block * together * from..][..images * from];
+        let finish = finish.from(block * together * to);
         for first in (0..down).step_by(rows) {
             let band = (first, rows.min(down - first), across);
             let each = band.1 * across;
@@ -299,10 +256,9 @@ pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], bias: Option<
                 });
             }
             for point in 0..POINTS {
-                let a = MatRef::new(&points_in[point * stride_in..], (images * each, inputs), (deep_in, 1));
-                let b = MatRef::new(&windows[point * outputs..], (inputs, outputs), (row, 1));
-                let c = MatMut::new(&mut points_out[point * stride_out..], (images * each, outputs), deep_out);
-                gemm(a, b, E::ZERO, c);
+                let a = Left { data: &points_in[point * stride_in..], row: deep_in, by_columns: false };
+                let c = Out { data: &mut points_out[point * stride_out..], row: deep_out };
+                multiply((images * each, outputs, inputs), a, windows::of_point(d, windows, point, 0), c, false);
             }
             for (i, image) in y.chunks_exact_mut(to).enumerate() {
                 let points = &points_out[i * each * deep_out..];
@@ -312,62 +268,13 @@ pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], w: &[E], bias: Option<
                     band,
                     channels: outputs,
                     room: places,
-                    bias,
+                    finish: finish.from(i * to),
                     image,
                     size: d.to,
                 });
             }
         }
     });
-}
-
-/// Tiles of one image that are worked on at once, and the fewest outputs that a thread is given.
-const TILES: usize = 256;
-const FEWEST_OUTPUTS: usize = 32;
-
-/// [`convolve`] for one image: the threads share its outputs.
-fn one_image<E: Element>(d: &Winograd, x: &[E], windows: &[E], bias: Option<&[E]>, y: &mut [E]) {
-    let (inputs, outputs, area) = (d.inputs, d.outputs, d.to[0] * d.to[1]);
-    let [down, across] = d.tiles();
-    let rows = (TILES / across).clamp(1, down);
-    let tiles = rows * across;
-    let deep = depth(inputs);
-    let stride = tiles * deep + GAP;
-    let mut points_in = Buffer::scratch(POINTS * stride);
-    let mut places = Buffer::scratch(room(IN, rows, across, inputs));
-    // As many outputs at any number of threads.
-    let part = (outputs / 4).next_multiple_of(LANES).max(FEWEST_OUTPUTS);
-    for first in (0..down).step_by(rows) {
-        let band = (first, rows.min(down - first), across);
-        let (points, room_in) = (points_in.as_mut_slice(), places.as_mut_slice());
-        let (size, before) = (d.from, d.before);
-        dispatch(Scatter { image: x, size, channels: inputs, before, band, room: room_in, points, stride });
-        let points = points_in.as_slice();
-        parallel::chunks_if(rayon::current_num_threads() > 1, y, part * area, |block, y| {
-            let (from, some, each) = (block * part, y.len() / area, band.1 * across);
-            let deep_out = depth(some);
-            let stride_out = each * deep_out + GAP;
-            let mut points_out = Buffer::scratch(POINTS * stride_out);
-            let mut places = Buffer::scratch(room(OUT, band.1, across, some));
-            for point in 0..POINTS {
-                let a = MatRef::new(&points[point * stride..], (each, inputs), (deep, 1));
-                let row = POINTS * outputs + GAP;
-                let b = MatRef::new(&windows[point * outputs + from..], (inputs, some), (row, 1));
-                let to = &mut points_out.as_mut_slice()[point * stride_out..];
-                gemm(a, b, E::ZERO, MatMut::new(to, (each, some), deep_out));
-            }
-            dispatch(Gather {
-                points: points_out.as_slice(),
-                stride: stride_out,
-                band,
-                channels: some,
-                room: places.as_mut_slice(),
-                bias: bias.map(|bias| &bias[from..from + some]),
-                image: y,
-                size: d.to,
-            });
-        });
-    }
 }
 
 pub(super) use weight::gradient;
@@ -425,11 +332,11 @@ mod tests {
     fn all(g: &ConvGeometry, x: &[f32], w: &[f32], bias: &[f32], dy: &[f32]) -> [Vec<f32>; 3] {
         let (mut y, mut dw) = (vec![f32::NAN; dy.len()], vec![f32::NAN; w.len()]);
         let plan = Winograd::forward::<f32>(g, MANY).unwrap();
-        convolve(&plan, x, w, Some(bias), &mut y);
+        convolve(&plan, x, w, Finish::bias(Some(bias)), &mut y);
         gradient(&plan, x, dy, &mut dw);
         let mut dx = vec![f32::NAN; x.len()];
         match Winograd::backward::<f32>(g, MANY) {
-            Some(plan) => convolve(&plan, dy, w, None, &mut dx),
+            Some(plan) => convolve(&plan, dy, w, Finish::bias(None), &mut dx),
             None => backward_input(g, dy, w, &mut dx),
         }
         [y, dx, dw]

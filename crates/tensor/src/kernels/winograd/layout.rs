@@ -1,9 +1,9 @@
 //! From images with a plane per channel to places with their channels side by side, and back.
 
 use crate::Element;
-
-/// Rows and columns of a block that is turned at once.
-const BLOCK: usize = 8;
+use crate::kernels::finish::{Finish, rectified};
+use crate::kernels::transpose::{BLOCK, block};
+use crate::simd::Isa;
 
 /// Some rows of an image with a frame of zeros: place after place, the channels of each side by side.
 pub(super) struct Places<'a, E> {
@@ -17,7 +17,7 @@ pub(super) struct Places<'a, E> {
 impl<E: Element> Places<'_, E> {
     /// Fills `rows` rows from an image [channels, h, w], whose first place is (`top`, `left`) of these; what is outside is 0.
     #[inline(always)]
-    pub(super) fn fill(
+    pub(super) fn fill<I: Isa>(
         &mut self,
         image: &[E],
         [h, w]: [usize; 2],
@@ -41,21 +41,21 @@ impl<E: Element> Places<'_, E> {
             row[(start + inside).min(across) * depth..].fill(E::ZERO);
             if inside > 0 {
                 let to = &mut row[start * depth..(start + inside) * depth];
-                turn(&image[y as usize * w + skip..], plane, channels, to, depth, inside);
+                turn::<E, I>(&image[y as usize * w + skip..], plane, channels, to, depth, inside);
             }
         }
     }
 
-    /// Puts `rows` rows and `w` columns into an image [channels, h, w] from its row `top` on; to each channel its bias is added.
+    /// Puts `rows` rows and `w` columns into an image [channels, h, w] from its row `top` on, finished.
     #[inline(always)]
-    pub(super) fn empty(
+    pub(super) fn empty<I: Isa>(
         &self,
         image: &mut [E],
         [h, w]: [usize; 2],
         channels: usize,
         rows: usize,
         top: usize,
-        bias: Option<&[E]>,
+        finish: Finish<'_, E>,
     ) {
         for r in 0..rows {
             let row = &self.data[r * self.across * self.depth..][..w * self.depth];
@@ -63,29 +63,44 @@ impl<E: Element> Places<'_, E> {
             let mut c = 0;
             while c < channels {
                 let some = BLOCK.min(channels - c);
-                let mut add = [E::ZERO; BLOCK];
-                if let Some(bias) = bias {
-                    add[..some].copy_from_slice(&bias[c..c + some]);
+                let mut bias = [E::ZERO; BLOCK];
+                if let Some(all) = finish.bias {
+                    bias[..some].copy_from_slice(&all[c..c + some]);
                 }
                 let mut x = 0;
                 while x < w {
                     let places = BLOCK.min(w - x);
                     if some == BLOCK && places == BLOCK {
-                        let mut block = [[E::ZERO; BLOCK]; BLOCK];
-                        for p in 0..BLOCK {
-                            let from = &row[(x + p) * self.depth + c..][..BLOCK];
-                            block[p].copy_from_slice(from);
-                        }
+                        let mut lines = [E::ZERO; BLOCK * BLOCK];
+                        block::<E, I>(&row[x * self.depth + c..], self.depth, &mut lines, BLOCK);
                         for i in 0..BLOCK {
-                            let to = &mut image[(c + i) * h * w + at + x..][..BLOCK];
+                            let here = (c + i) * h * w + at + x;
+                            let mut line = [E::ZERO; BLOCK];
                             for p in 0..BLOCK {
-                                to[p] = block[p][i] + add[i];
+                                line[p] = lines[i * BLOCK + p] + bias[i];
                             }
+                            if let Some(add) = finish.add {
+                                let add = &add[here..][..BLOCK];
+                                for p in 0..BLOCK {
+                                    line[p] += add[p];
+                                }
+                            }
+                            if finish.relu {
+                                for y in &mut line {
+                                    *y = rectified(*y);
+                                }
+                            }
+                            image[here..][..BLOCK].copy_from_slice(&line);
                         }
                     } else {
                         for i in 0..some {
                             for p in 0..places {
-                                image[(c + i) * h * w + at + x + p] = row[(x + p) * self.depth + c + i] + add[i];
+                                let here = (c + i) * h * w + at + x + p;
+                                let mut y = row[(x + p) * self.depth + c + i] + bias[i];
+                                if let Some(add) = finish.add {
+                                    y += add[here];
+                                }
+                                image[here] = if finish.relu { rectified(y) } else { y };
                             }
                         }
                     }
@@ -99,7 +114,14 @@ impl<E: Element> Places<'_, E> {
 
 /// `to[x][c] = from[c][x]`.
 #[inline(always)]
-pub(super) fn turn<E: Element>(from: &[E], plane: usize, channels: usize, to: &mut [E], depth: usize, places: usize) {
+pub(super) fn turn<E: Element, I: Isa>(
+    from: &[E],
+    plane: usize,
+    channels: usize,
+    to: &mut [E],
+    depth: usize,
+    places: usize,
+) {
     let mut c = 0;
     while c < channels {
         let some = BLOCK.min(channels - c);
@@ -107,17 +129,7 @@ pub(super) fn turn<E: Element>(from: &[E], plane: usize, channels: usize, to: &m
         while x < places {
             let run = BLOCK.min(places - x);
             if some == BLOCK && run == BLOCK {
-                let mut block = [[E::ZERO; BLOCK]; BLOCK];
-                for i in 0..BLOCK {
-                    let line = &from[(c + i) * plane + x..][..BLOCK];
-                    block[i].copy_from_slice(line);
-                }
-                for p in 0..BLOCK {
-                    let to = &mut to[(x + p) * depth + c..][..BLOCK];
-                    for i in 0..BLOCK {
-                        to[i] = block[i][p];
-                    }
-                }
+                block::<E, I>(&from[c * plane + x..], plane, &mut to[x * depth + c..], depth);
             } else {
                 for i in 0..some {
                     for p in 0..run {

@@ -3,7 +3,7 @@
 use super::transforms::{IN, LANES, Lanes, OUT, OutputAdjoint, POINTS, WINDOW, WindowAdjoint, both_sides};
 use super::{GAP, Scatter, Winograd, depth, room};
 use crate::buffer::Buffer;
-use crate::kernels::gemm::{MatMut, MatRef, gemm};
+use crate::kernels::panels::{Left, Out, PANEL, Right, multiply};
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
 
@@ -19,7 +19,7 @@ impl<E: Element> Kernel for ScatterGradient<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        self.0.tiles::<OutputAdjoint, OUT>();
+        self.0.tiles::<I, OutputAdjoint, OUT>();
     }
 }
 
@@ -128,9 +128,9 @@ pub(in crate::kernels) fn gradient<E: Element>(d: &Winograd, x: &[E], dy: &[E], 
                 let tiles = images_of(first + group).len() * band_of(first + group).1 * across;
                 let a = &points_in[group * whole_in + point * stride_in..];
                 let b = &points_out[group * whole_out + point * stride_out..];
-                let a = MatRef::new(a, (tiles, inputs), (deep_in, 1));
-                let b = MatRef::new(b, (tiles, outputs), (deep_out, 1));
-                gemm(a.t(), b, E::ONE, MatMut::row_major(sum, inputs, outputs));
+                let a = Left { data: a, row: deep_in, by_columns: true };
+                let b = Right { data: b, row: deep_out, panel: PANEL };
+                multiply((inputs, outputs, tiles), a, b, Out { data: sum, row: outputs }, true);
             }
         });
     }
