@@ -1,3 +1,5 @@
+//! Compiled networks against the layers that they are made of.
+
 use super::*;
 use crate::Module;
 use crate::layers::{
