@@ -33,6 +33,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod atomic;
 mod augment;
 mod augmentation;
 mod augmentations;
@@ -64,6 +65,7 @@ mod targets;
 mod test_time_plan;
 mod warp;
 
+pub use atomic::write_atomically;
 pub use augment::Augment;
 pub use augmentation::{Augmentation, TestStep, Views};
 pub use augmentations::{
@@ -88,8 +90,9 @@ pub use normalizer::{Examples, Normalizer};
 pub use normalizers::{Keep, MinMax, PcaOptions, PcaWhitening, PerChannel, Pipeline, Standardizer, Step, ZcaWhitening};
 pub use part::{Part, Provenance, Purpose, Role, Split, Test, TestPart, Train, TrainPart, Valid, ValidPart};
 pub use readers::{
-    Cifar, Column, CsvReader, Idx, IdxKind, IdxReader, ImageFolder, Missing, Mnist, MnistReader, NpyReader, Picture,
-    Table, cifar10, cifar100, encode_npy, mnist, parse_npy, read_npy, read_npy_indices, write_npy,
+    Cifar, Column, CsvReader, Idx, IdxKind, IdxReader, ImageFolder, Missing, Mnist, MnistReader, NpyReader, NpzReader,
+    Picture, Table, cifar10, cifar100, encode_npy, encode_npz, mnist, parse_npy, read_npy, read_npy_indices, read_npz,
+    write_npy, write_npz,
 };
 pub use resize::{Interpolation, resize, resize_adjoint, zoom};
 pub use sampler::{Evidence, Rival, Sampler};

@@ -17,6 +17,8 @@ pub(crate) const UNPACKED: u64 = 1 << 30;
 pub(crate) struct Source<'a> {
     name: String,
     packed: bool,
+    /// What the bytes come out of, for messages.
+    container: &'static str,
     stream: Box<dyn Read + 'a>,
 }
 
@@ -41,7 +43,12 @@ impl<'a> Source<'a> {
         let packed = first == GZIP;
         let whole = std::io::Cursor::new(first).chain(stream);
         let stream: Box<dyn Read + 'a> = if packed { Box::new(MultiGzDecoder::new(whole)) } else { Box::new(whole) };
-        Ok(Self { name, packed, stream })
+        Ok(Self { name, packed, container: "gzip file", stream })
+    }
+
+    /// Takes an entry of an archive, which is what it is: not looked into for gzip.
+    pub(crate) fn entry(name: &str, packed: bool, stream: Box<dyn Read + 'a>) -> Self {
+        Self { name: name.to_owned(), packed, container: "entry of the archive", stream }
     }
 
     /// The file's path, or what the stream was called.
@@ -68,7 +75,7 @@ impl<'a> Source<'a> {
             let step = (len - bytes.len()).min(STEP.max(bytes.len()));
             bytes.try_reserve_exact(step).map_err(|_| wrong("more than there is memory for".into()))?;
             let got = self.stream.by_ref().take(step as u64).read_to_end(&mut bytes);
-            if got.map_err(|e| broken(&self.name, e))? < step {
+            if got.map_err(|e| damaged(&self.name, self.container, e))? < step {
                 return Err(wrong(format!("{} bytes", bytes.len())));
             }
         }
@@ -85,7 +92,7 @@ impl<'a> Source<'a> {
                 format!("{len} bytes of {what}"),
                 format!("more bytes, at least {}", len as u64 + 1),
             )),
-            Err(error) => Err(broken(&self.name, error)),
+            Err(error) => Err(damaged(&self.name, self.container, error)),
         }
     }
 
@@ -103,7 +110,7 @@ impl<'a> Source<'a> {
         };
         // A plain file takes no more memory than disk; it needs no limit.
         if self.packed && len as u64 > limit {
-            let expected = format!("a gzip file that unpacks to at most {limit} bytes ({mend})");
+            let expected = format!("a {} that unpacks to at most {limit} bytes ({mend})", self.container);
             return Err(DataError::format(&self.name, expected, format!("{len} bytes for shape {shape:?}")));
         }
         Ok(len)
@@ -112,10 +119,14 @@ impl<'a> Source<'a> {
 
 /// What an error of the stream means: damage of a gzip file, or what the system said.
 pub(crate) fn broken(name: &str, error: std::io::Error) -> DataError {
+    damaged(name, "gzip file", error)
+}
+
+fn damaged(name: &str, container: &str, error: std::io::Error) -> DataError {
     match error.kind() {
-        // flate2's ways of saying that the packed bytes are cut short or damaged.
+        // flate2's ways of saying that the packed bytes are cut short or damaged, and rawzip's for a wrong checksum.
         ErrorKind::InvalidInput | ErrorKind::InvalidData | ErrorKind::UnexpectedEof => {
-            DataError::format(name, "a whole gzip file", format!("damage: {error}"))
+            DataError::format(name, format!("a whole {container}"), format!("damage: {error}"))
         }
         _ => DataError::io(name, error),
     }

@@ -10,6 +10,7 @@
 //! | [`nn`] | layers, heads, losses, `#[derive(Module)]` |
 //! | [`optim`] | update rules, clipping, decay, learning-rate schedules |
 //! | [`data`] | data sets, loaders, splits, normalisation, readers |
+//! | [`formats`] | weights in and out of other systems: safetensors and npz |
 //! | [`trainer`] | fit and evaluate, metrics, callbacks, model files |
 //!
 //! A network that reads handwritten digits, from the data to a number that can be trusted:
@@ -54,6 +55,7 @@
 
 pub use kniff_autograd as autograd;
 pub use kniff_data as data;
+pub use kniff_formats as formats;
 pub use kniff_init as init;
 pub use kniff_nn as nn;
 pub use kniff_optim as optim;

@@ -26,14 +26,12 @@ impl<E: Element> Serialize for Tensor<E> {
 impl<'de, E: Element> Deserialize<'de> for Tensor<E> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let loaded = Loaded::<E>::deserialize(deserializer)?;
-        let count = loaded.shape.iter().try_fold(1usize, |n, &a| n.checked_mul(a));
-        if loaded.shape.len() > MAX_RANK || count != Some(loaded.data.len()) {
-            return Err(D::Error::custom(format!(
-                "a tensor of shape {:?} cannot have {} elements",
-                loaded.shape,
-                loaded.data.len()
-            )));
-        }
-        Ok(Tensor::from_vec(loaded.data, Shape::new(&loaded.shape)))
+        let shape = Shape::try_new(&loaded.shape).filter(|shape| shape.numel() == loaded.data.len());
+        let Some(shape) = shape else {
+            let axes: Vec<usize> = loaded.shape.iter().take(MAX_RANK + 1).copied().collect();
+            let elements = loaded.data.len();
+            return Err(D::Error::custom(format!("a tensor of shape {axes:?} cannot have {elements} elements")));
+        };
+        Ok(Tensor::from_vec(loaded.data, shape))
     }
 }

@@ -34,13 +34,36 @@ impl Shape {
         Self { axes: inline, rank: axes.len() as u8 }.checked()
     }
 
+    /// The shape of axes that come from outside: none with more than [`MAX_RANK`] axes, or more elements than any memory can hold
+    /// (an axis of size 0 counted as 1).
+    ///
+    /// ```
+    /// use kniff_tensor::Shape;
+    /// assert_eq!(Shape::try_new(&[2, 3]), Some(Shape::from([2, 3])));
+    /// assert_eq!(Shape::try_new(&[0, usize::MAX]), None);
+    /// assert_eq!(Shape::try_new(&[1; 9]), None);
+    /// ```
+    pub fn try_new(axes: &[usize]) -> Option<Self> {
+        if axes.len() > MAX_RANK {
+            return None;
+        }
+        let mut inline = [0; MAX_RANK];
+        inline[..axes.len()].copy_from_slice(axes);
+        let shape = Self { axes: inline, rank: axes.len() as u8 };
+        shape.fits_memory().then_some(shape)
+    }
+
     /// The shape, if sizes and strides of such an array can be computed and its bytes counted.
     #[track_caller]
     pub(crate) fn checked(self) -> Self {
+        assert!(self.fits_memory(), "shape {self} has more elements than any memory can hold");
+        self
+    }
+
+    fn fits_memory(&self) -> bool {
         let most = isize::MAX as usize / size_of::<f64>();
         let numel = self.iter().try_fold(1_usize, |n, &axis| n.checked_mul(axis.max(1)).filter(|n| *n <= most));
-        assert!(numel.is_some(), "shape {self} has more elements than any memory can hold");
-        self
+        numel.is_some()
     }
 
     /// The product of all axes: how many elements there are.

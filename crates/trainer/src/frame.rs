@@ -1,8 +1,9 @@
 //! The frame round what a model file holds: it says what the file is, and proves that it is whole.
 
 use crate::FileError;
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use kniff_data::write_atomically;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 const MAGIC: [u8; 5] = *b"KNIFF";
@@ -13,37 +14,16 @@ pub(crate) const VERSION: u32 = 1;
 /// Magic, version (4 bytes), payload length (8), checksum (4), all little-endian; then the payload.
 const HEADER: usize = MAGIC.len() + 4 + 8 + 4;
 
-/// Writes a payload in its frame: to a new file beside the old one, which it replaces when it is safely on the disk.
-///
-/// A crash leaves the old file or the new one, never half of one.
+/// Writes a payload in its frame, whole or not at all.
 pub(crate) fn write(path: &Path, payload: &[u8]) -> Result<(), FileError> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-    let done = (|| {
-        let mut file = File::create(&partial)?;
+    let written = write_atomically(path, |file| {
         file.write_all(&MAGIC)?;
         file.write_all(&VERSION.to_le_bytes())?;
         file.write_all(&(payload.len() as u64).to_le_bytes())?;
         file.write_all(&crc32fast::hash(payload).to_le_bytes())?;
-        file.write_all(payload)?;
-        file.sync_all()?;
-        fs::rename(&partial, path)?;
-        sync_folder(path);
-        Ok(())
-    })();
-    done.map_err(|source| {
-        // It may not exist; what went wrong first is what is told.
-        let _ = fs::remove_file(&partial);
-        FileError::io(path, source)
-    })
-}
-
-/// Makes the new name last too, where folders can be opened; elsewhere the system sees to it.
-fn sync_folder(path: &Path) {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if let Ok(folder) = File::open(folder) {
-        let _ = folder.sync_all();
-    }
+        file.write_all(payload)
+    });
+    written.map_err(|source| FileError::io(path, source))
 }
 
 /// Reads a payload whose frame is right: never more than the file's size, and nothing that the checksum does not vouch for.

@@ -158,23 +158,20 @@ fn to_bytes<E: Element>(tensor: &Tensor<E>) -> Vec<u8> {
 }
 
 fn from_bytes<E: Element>(stored: &Stored<'_>) -> Result<Tensor<E>, String> {
-    let misfit =
-        || format!("{}: shape {:?} with {} bytes of {}", stored.name, stored.shape, stored.data.len(), E::NAME);
-    let mut bytes = Some(size_of::<E>());
-    let mut shape = Vec::new();
-    for &axis in stored.shape.iter().take(MAX_RANK + 1) {
-        let axis = usize::try_from(axis).map_err(|_| misfit())?;
-        bytes = bytes.and_then(|n| n.checked_mul(axis));
-        shape.push(axis);
-    }
-    if shape.len() > MAX_RANK || bytes != Some(stored.data.len()) {
+    let misfit = || {
+        let axes = &stored.shape[..stored.shape.len().min(MAX_RANK + 1)];
+        format!("{}: shape {axes:?} with {} bytes of {}", stored.name, stored.data.len(), E::NAME)
+    };
+    let axes: Result<Vec<usize>, _> = stored.shape.iter().take(MAX_RANK + 1).map(|&axis| axis.try_into()).collect();
+    let shape = axes.ok().and_then(|axes| Shape::try_new(&axes)).ok_or_else(misfit)?;
+    if shape.numel() * size_of::<E>() != stored.data.len() {
         return Err(misfit());
     }
     let elements: Vec<E> = match size_of::<E>() {
         4 => stored.data.as_chunks().0.iter().map(|&b| E::from_f64(f64::from(f32::from_le_bytes(b)))).collect(),
         _ => stored.data.as_chunks().0.iter().map(|&b| E::from_f64(f64::from_le_bytes(b))).collect(),
     };
-    Ok(Tensor::from_vec(elements, Shape::new(&shape)))
+    Ok(Tensor::from_vec(elements, shape))
 }
 
 fn list(names: &[&str]) -> String {

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["kniff-tensor"],
     &["kniff-autograd"],
     &["kniff-init", "kniff-nn", "kniff-optim", "kniff-data"],
-    &["kniff-trainer"],
+    &["kniff-trainer", "kniff-formats"],
     &["kniff"],
 ];
 

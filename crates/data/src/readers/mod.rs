@@ -1,4 +1,4 @@
-//! The readers: CSV, IDX and MNIST's folder of it, npy, pictures and folders of them, CIFAR.
+//! The readers: CSV, IDX and MNIST's folder of it, npy and npz, pictures and folders of them, CIFAR.
 
 mod cifar;
 mod csv;
@@ -8,6 +8,8 @@ mod image_folder;
 mod mnist;
 mod npy;
 mod npy_reader;
+mod npz;
+mod npz_reader;
 mod picture;
 
 pub use cifar::{Cifar, cifar10, cifar100};
@@ -18,4 +20,6 @@ pub use image_folder::ImageFolder;
 pub use mnist::{Mnist, MnistReader, mnist};
 pub use npy::{encode_npy, parse_npy, read_npy, read_npy_indices, write_npy};
 pub use npy_reader::NpyReader;
+pub use npz::{encode_npz, read_npz, write_npz};
+pub use npz_reader::NpzReader;
 pub use picture::Picture;

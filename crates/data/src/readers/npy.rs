@@ -2,10 +2,10 @@
 
 use super::NpyReader;
 use super::idx::fill;
-use crate::DataError;
 use crate::reader::Source;
+use crate::{DataError, write_atomically};
+use half::f16;
 use kniff_tensor::{Element, Indices, MAX_RANK, Tensor};
-use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
 
@@ -13,7 +13,7 @@ const MAGIC: &[u8; 6] = b"\x93NUMPY";
 /// NumPy itself refuses headers beyond 10,000 bytes.
 const LONGEST_HEADER: usize = 10_000;
 
-/// Reads an npy file: `f4`, `f8`, `i1`, `i2`, `i4`, `i8`, `u1`, `u2`, `u4` or `b1`, either byte order, row- or column-major; gzip or not.
+/// Reads an npy file: `f4`, `f8`, `i1`, `i2`, `i4`, `i8`, `u1`, `u2`, `u4`, `u8`, `f2` or `b1`, either byte order, row- or column-major; gzip or not.
 ///
 /// Numbers are rounded to the nearest `E` where it is narrower; a finite one that it cannot hold is an error. Every byte of a
 /// `b1` but 0 is 1, true. Pickled objects are refused.
@@ -51,17 +51,13 @@ pub fn parse_npy<E: Element>(name: &str, stream: impl Read) -> Result<Tensor<E>,
     NpyReader::new().parse(name, stream)
 }
 
-/// Writes an npy file of version 1, little-endian, row-major.
+/// Writes an npy file of version 1, little-endian, row-major; one of the same name is replaced once the new one is whole.
 ///
 /// # Errors
 /// [`DataError::Io`] with what the system said.
 pub fn write_npy<E: Element>(path: impl AsRef<Path>, x: &Tensor<E>) -> Result<(), DataError> {
     let name = path.as_ref().display().to_string();
-    let file = File::create(path).map_err(|e| DataError::io(&name, e))?;
-    encode_npy(file, x).map_err(|e| match e {
-        DataError::Io { source, .. } => DataError::io(&name, source),
-        other => other,
-    })
+    write_atomically(path, |file| write(file, x)).map_err(|e| DataError::io(&name, e))
 }
 
 /// [`write_npy`] to a stream.
@@ -69,30 +65,32 @@ pub fn write_npy<E: Element>(path: impl AsRef<Path>, x: &Tensor<E>) -> Result<()
 /// # Errors
 /// [`DataError::Io`] with what the stream said.
 pub fn encode_npy<E: Element>(stream: impl Write, x: &Tensor<E>) -> Result<(), DataError> {
-    let written = || {
-        let mut stream = BufWriter::new(stream);
-        let axes: String = x.shape().iter().map(|axis| format!("{axis}, ")).collect();
-        let type_code = if E::NAME == "f32" { "<f4" } else { "<f8" };
-        let mut header =
-            format!("{{'descr': '{type_code}', 'fortran_order': False, 'shape': ({}), }}", axes.trim_end());
-        // The numbers begin at a multiple of 64 bytes; the header ends with a line feed.
-        while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
-            header.push(' ');
+    let mut stream = BufWriter::new(stream);
+    let written = write(&mut stream, x).and_then(|()| stream.flush());
+    written.map_err(|e| DataError::io("npy stream", e))
+}
+
+/// The bytes of an npy file.
+pub(super) fn write<E: Element>(stream: &mut (impl Write + ?Sized), x: &Tensor<E>) -> std::io::Result<()> {
+    let axes: String = x.shape().iter().map(|axis| format!("{axis}, ")).collect();
+    let type_code = if E::NAME == "f32" { "<f4" } else { "<f8" };
+    let mut header = format!("{{'descr': '{type_code}', 'fortran_order': False, 'shape': ({}), }}", axes.trim_end());
+    // The numbers begin at a multiple of 64 bytes; the header ends with a line feed.
+    while !(MAGIC.len() + 4 + header.len() + 1).is_multiple_of(64) {
+        header.push(' ');
+    }
+    header.push('\n');
+    stream.write_all(MAGIC)?;
+    stream.write_all(&[1, 0])?;
+    stream.write_all(&(header.len() as u16).to_le_bytes())?;
+    stream.write_all(header.as_bytes())?;
+    for &v in x.contiguous().as_slice().unwrap_or_default() {
+        match E::NAME {
+            "f32" => stream.write_all(&(v.to_f64() as f32).to_le_bytes())?,
+            _ => stream.write_all(&v.to_f64().to_le_bytes())?,
         }
-        header.push('\n');
-        stream.write_all(MAGIC)?;
-        stream.write_all(&[1, 0])?;
-        stream.write_all(&(header.len() as u16).to_le_bytes())?;
-        stream.write_all(header.as_bytes())?;
-        for &v in x.contiguous().as_slice().unwrap_or_default() {
-            match E::NAME {
-                "f32" => stream.write_all(&(v.to_f64() as f32).to_le_bytes())?,
-                _ => stream.write_all(&v.to_f64().to_le_bytes())?,
-            }
-        }
-        stream.flush()
-    };
-    written().map_err(|e| DataError::io("npy stream", e))
+    }
+    Ok(())
 }
 
 /// What a file holds.
@@ -139,7 +137,7 @@ impl Array {
             return Err(DataError::format(&name, format!("at most {MAX_RANK} axes"), shape.len().to_string()));
         }
         let (order, code) = descr.split_at(descr.chars().next().map_or(0, char::len_utf8));
-        let known = ["f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "b1"];
+        let known = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"];
         if !["<", ">", "|", "="].contains(&order) || !known.contains(&code) {
             return Err(DataError::format(&name, format!("one of the types {}", known.join(", ")), descr));
         }
@@ -168,13 +166,17 @@ impl Array {
         let (to, from) = (out.make_mut(), &self.bytes);
         macro_rules! read {
             ($t:ident) => {
+                read!($t, |x| x as f64)
+            };
+            ($t:ident, $widen:expr) => {
                 match self.big_endian {
-                    true => fill(to, from, |b| $t::from_be_bytes(b) as f64),
-                    false => fill(to, from, |b| $t::from_le_bytes(b) as f64),
+                    true => fill(to, from, |b| $widen($t::from_be_bytes(b))),
+                    false => fill(to, from, |b| $widen($t::from_le_bytes(b))),
                 }
             };
         }
         match self.code.as_str() {
+            "f2" => read!(f16, f16::to_f64),
             "f4" => read!(f32),
             "f8" => read!(f64),
             "i1" => read!(i8),
@@ -183,6 +185,7 @@ impl Array {
             "i8" => read!(i64),
             "u2" => read!(u16),
             "u4" => read!(u32),
+            "u8" => read!(u64),
             "b1" => fill(to, from, |b: [u8; 1]| f64::from(u8::from(b[0] != 0))),
             _ => read!(u8),
         }
@@ -195,6 +198,11 @@ impl Array {
 }
 
 impl Array {
+    /// How many bytes of numbers there are.
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Refuses finite numbers that became infinite.
     fn check_range<E: Element>(&self, rounded: &[E]) -> Result<(), DataError> {
         let number = |b: &[u8]| {
@@ -256,6 +264,11 @@ mod tests {
         assert_eq!(columns.shape(), &[2, 3]);
         assert_eq!(columns.to_vec(), [0.0, 2.0, 4.0, 1.0, 3.0, 5.0]);
         assert_eq!(read(file("<i8", "False", "(1,)", &(-5_i64).to_le_bytes())).to_vec(), [-5.0]);
+        assert_eq!(read(file("<u8", "False", "(1,)", &(1_u64 << 40).to_le_bytes())).to_vec(), [2.0_f64.powi(40)]);
+        assert_eq!(
+            read(file("<f2", "False", "(3,)", &[0, 0x3c, 0, 0xc1, 1, 0])).to_vec(),
+            [1.0, -2.5, 2.0_f64.powi(-24)]
+        );
         assert_eq!(read(file("|u1", "False", "(2,)", &[0, 255])).to_vec(), [0.0, 255.0]);
         assert_eq!(read(file("|b1", "False", "(3,)", &[0, 1, 2])).to_vec(), [0.0, 1.0, 1.0]);
         assert_eq!(read(file("<f4", "False", "()", &1.5_f32.to_le_bytes())).item(), 1.5);

@@ -1,0 +1,4 @@
+//! Files that PyTorch and NumPy wrote, and files for them; made by `tests/fixtures/make.py`.
+
+mod files;
+mod pytorch;
