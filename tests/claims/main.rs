@@ -7,6 +7,7 @@ mod determinism;
 mod dropout;
 mod golden;
 mod gradients;
+mod hostile;
 mod inputs;
 mod nonlinearities;
 mod optimal_rate;

@@ -76,6 +76,8 @@ struct Step {
 enum Action {
     Cargo(Cargo),
     Tidy,
+    /// A subcommand of cargo that not every machine has: left out, with a line that says so, where it is missing.
+    IfThere(Cargo, &'static str),
 }
 
 impl Step {
@@ -85,6 +87,13 @@ impl Step {
         let start = Instant::now();
         let passed = match &self.action {
             Action::Cargo(call) => call.succeeds(),
+            Action::IfThere(call, subcommand) => {
+                if !Cargo::new([*subcommand, "--version"]).is_there() {
+                    println!("== {}: LEFT OUT: there is no `cargo {subcommand}` on this machine", self.name);
+                    return true;
+                }
+                call.succeeds()
+            }
             Action::Tidy => match Tree::read(&process::root()) {
                 Ok(tree) => tidy::report(&rules::findings(&tree)),
                 Err(error) => {
@@ -104,7 +113,7 @@ impl Step {
 
     fn line(&self) -> String {
         match &self.action {
-            Action::Cargo(call) => call.line(),
+            Action::Cargo(call) | Action::IfThere(call, _) => call.line(),
             Action::Tidy => "cargo xtask tidy".to_string(),
         }
     }
@@ -121,6 +130,12 @@ fn steps() -> Vec<Step> {
             Cargo::new(["fmt", "--all", "--check"]),
         ),
         Step { name: "tidy", failure: "a rule of the house is broken at the places above", action: Action::Tidy },
+        Step {
+            name: "deny",
+            failure: "a dependency's licence, source or version is one that deny.toml refuses",
+            // What is known of weaknesses needs the network: `cargo deny check advisories`, by hand.
+            action: Action::IfThere(Cargo::new(["deny", "check", "bans", "licenses", "sources"]), "deny"),
+        },
         cargo(
             "clippy",
             "the compiler or clippy has a warning, and warnings are not left standing",

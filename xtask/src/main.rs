@@ -3,6 +3,7 @@
 
 mod bench;
 mod check;
+mod fuzz;
 mod golden;
 mod gradcheck;
 mod manifest;
@@ -10,9 +11,11 @@ mod new;
 mod process;
 mod rule;
 mod rules;
+mod sanitize;
 mod source;
 mod tidy;
 mod tree;
+mod unsafe_list;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -35,6 +38,12 @@ enum Command {
     Gradcheck(gradcheck::Gradcheck),
     /// Hold kniff against values that other systems computed
     Golden(golden::Golden),
+    /// Look for files that make a reader panic, hang or take too much memory
+    Fuzz(fuzz::Fuzz),
+    /// Every piece of unsafe code, with the reason why it is sound
+    Unsafe(unsafe_list::Unsafe),
+    /// Run the tests of the unsafe code under whatever watches memory on this machine
+    Sanitize(sanitize::Sanitize),
     /// Run the benches, and keep or compare a baseline
     Bench(bench::Bench),
     /// Create the one file of a new op, layer, rule, ... and declare it
@@ -47,6 +56,9 @@ fn main() -> ExitCode {
         Command::Tidy(command) => command.run(),
         Command::Gradcheck(command) => command.run(),
         Command::Golden(command) => command.run(),
+        Command::Fuzz(command) => command.run(),
+        Command::Unsafe(command) => command.run(),
+        Command::Sanitize(command) => command.run(),
         Command::Bench(command) => command.run(),
         Command::New(command) => command.run(),
     }

@@ -59,6 +59,13 @@ impl Cargo {
         }
     }
 
+    /// Runs quietly; true if it succeeded.
+    pub(crate) fn is_there(&self) -> bool {
+        let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
+        let output = Command::new(program).args(&self.arguments).current_dir(root()).output();
+        output.is_ok_and(|output| output.status.success())
+    }
+
     /// Runs to the end and turns the outcome into this program's exit code.
     pub(crate) fn exit_code(&self) -> ExitCode {
         if self.succeeds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }

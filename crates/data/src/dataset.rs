@@ -74,6 +74,14 @@ pub trait Dataset<E: Element = f32>: Send + Sync {
     /// The shape of one input, without the axis that counts the examples.
     fn input_shape(&self) -> Shape;
 
+    /// Whether these examples are known to be unfit, from what is in memory: nothing is read or made for it. Asked before a training.
+    ///
+    /// # Errors
+    /// [`DataError::NotFinite`] with the first input or target that is infinite or NaN.
+    fn check(&self, _indices: &[usize]) -> Result<(), DataError> {
+        Ok(())
+    }
+
     /// The class of every example, for what needs to know it ahead: stratified splits and samplers.
     ///
     /// `None` unless the targets are class labels that are known without reading the examples.
@@ -131,6 +139,9 @@ impl<E: Element, D: Dataset<E> + ?Sized> Dataset<E> for Arc<D> {
     fn input_shape(&self) -> Shape {
         (**self).input_shape()
     }
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        (**self).check(indices)
+    }
     fn labels(&self) -> Option<Indices> {
         (**self).labels()
     }
@@ -165,6 +176,9 @@ impl<E: Element, D: Dataset<E> + ?Sized> Dataset<E> for &D {
     }
     fn input_shape(&self) -> Shape {
         (**self).input_shape()
+    }
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        (**self).check(indices)
     }
     fn labels(&self) -> Option<Indices> {
         (**self).labels()

@@ -98,6 +98,14 @@ pub enum DataError {
         /// How many classes there are.
         classes: usize,
     },
+    /// All examples are of one class, so that there is nothing to tell apart.
+    #[error("all {examples} examples are of class {class}; a classifier needs examples of at least two")]
+    OneClass {
+        /// The class.
+        class: usize,
+        /// How many examples there are.
+        examples: usize,
+    },
     /// A class has too few examples for what was asked.
     #[error("class {class} has {found} example(s), but {what} needs at least {needed} of each class; {mend}")]
     Class {

@@ -343,6 +343,9 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Normalized<D, E> {
     fn input_shape(&self) -> Shape {
         self.shape
     }
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        self.data.check(indices)
+    }
     fn labels(&self) -> Option<Indices> {
         self.data.labels()
     }

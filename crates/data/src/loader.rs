@@ -182,7 +182,7 @@ impl<E: Element, D: Dataset<E> + 'static> Loader<D, E> {
                 format!("at most the {draws} examples of an epoch, since the last batch is dropped unless full");
             return Err(DataError::setting("batch size", expected, self.batch_size));
         }
-        Ok(())
+        self.dataset.check(&(0..self.dataset.len()).collect::<Vec<_>>())
     }
 
     /// The batches of epoch `epoch`. Nothing is read before the first is asked for.

@@ -2,7 +2,7 @@
 
 use crate::{DataError, Dataset};
 use kniff_tensor::kernels::gemm::{MatMut, MatRef, gemm};
-use kniff_tensor::{Element, Shape, Tensor, parallel};
+use kniff_tensor::{Element, MAX_RANK, Shape, Tensor, parallel};
 use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 
 /// A fitted map of examples `[n, ...]`.
@@ -91,12 +91,25 @@ pub(crate) fn for_all<E: Element, D: Dataset<E>>(
     Ok(())
 }
 
+/// The shape of an example, which may come from a file.
+pub(crate) fn checked_shape(what: &'static str, example: &[usize]) -> Result<Shape, DataError> {
+    Shape::try_new(example).ok_or_else(|| {
+        let axes: Vec<usize> = example.iter().take(MAX_RANK + 1).copied().collect();
+        DataError::setting(
+            what,
+            format!("an example of at most {MAX_RANK} axes that memory can hold"),
+            format!("{axes:?}"),
+        )
+    })
+}
+
 /// Refuses examples that do not flatten to `columns` numbers.
 pub(crate) fn check_example(what: &'static str, example: &[usize], columns: usize) -> Result<(), DataError> {
-    if example.iter().product::<usize>() == columns {
+    let found = checked_shape(what, example)?;
+    if found.numel() == columns {
         return Ok(());
     }
-    Err(DataError::Shape { what, expected: format!("[{columns}]"), found: example.into() })
+    Err(DataError::Shape { what, expected: format!("[{columns}]"), found })
 }
 
 /// Every row of `x`, flattened, through `f(row, out)`; the shape stays.

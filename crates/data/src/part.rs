@@ -162,6 +162,9 @@ impl<E: Element, P: Purpose, D: Dataset<E>> Dataset<E> for Part<P, D> {
     fn input_shape(&self) -> Shape {
         self.data.input_shape()
     }
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        self.data.check(indices)
+    }
     fn labels(&self) -> Option<Indices> {
         self.data.labels()
     }

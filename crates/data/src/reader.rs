@@ -2,6 +2,7 @@
 
 use crate::DataError;
 use flate2::read::MultiGzDecoder;
+use kniff_tensor::Shape;
 use std::fs::File;
 use std::io::{BufReader, ErrorKind, Read};
 use std::path::Path;
@@ -150,10 +151,8 @@ impl<R: Read> Read for Limited<R> {
     }
 }
 
-/// The product of a header's axes times the size of an element, if there is such a number of bytes; also where an axis of 0 would hide
-/// others that are too large, because their product is a stride.
+/// The product of a header's axes times the size of an element, if there may be an array of such a shape; also where an axis of 0 would
+/// hide others that are too large.
 fn promised(axes: &[usize], size: usize) -> Option<usize> {
-    let bytes = axes.iter().try_fold(size, |n, &axis| n.checked_mul(axis.max(1)));
-    let bytes = bytes.filter(|&n| n <= isize::MAX as usize)?;
-    Some(if axes.contains(&0) { 0 } else { bytes })
+    Shape::try_new(axes)?.numel().checked_mul(size)
 }

@@ -59,6 +59,10 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Checks<'_, L, H, T, E> {
         if labels.shape().len() != 1 || output.len() != 1 {
             return Ok(());
         }
+        if let ([only], true, Phase::Training) = (&firsts[..], all.len() > 1, phase) {
+            let source = kniff_data::DataError::OneClass { class: all[*only], examples: all.len() };
+            return Err(TrainError::Data { phase, source });
+        }
         for examples in firsts.chunks(AT_ONCE) {
             let some = labels.select(examples);
             // The labels are the targets only where the targets are labels.

@@ -11,6 +11,8 @@ mod readme;
 mod unsafe_code;
 mod words;
 
+pub(crate) use unsafe_code::{Piece, unsafe_pieces};
+
 use crate::rule::{Finding, Rule};
 use crate::tree::Tree;
 

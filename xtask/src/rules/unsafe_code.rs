@@ -47,20 +47,60 @@ fn is_type(code: &str) -> bool {
     code.strip_prefix("unsafe").is_some_and(|rest| rest.trim_start().starts_with("fn("))
 }
 
-/// A reason stands near the line, or in the block of comments and attributes directly above it.
-fn has_reason(file: &File, number: usize) -> bool {
-    let comments: Vec<&str> = file.comments().map(|(_, line)| line).collect();
+/// The reason that stands near the line, or in the block of comments and attributes directly above it.
+fn reason(file: &File, number: usize) -> Option<String> {
+    let comments: Vec<&str> = file.comments().map(|(_, line)| line.trim()).collect();
     let code: Vec<&str> = file.code().map(|(_, line)| line.trim()).collect();
-    let says = |index: usize| comments[index].contains("SAFETY:") || comments[index].contains("# Safety");
+    let says = |index: &usize| comments[*index].contains("SAFETY:") || comments[*index].contains("# Safety");
     let own = number - 1;
-    if (own.saturating_sub(REACH)..=own).any(says) {
-        return true;
-    }
     let attached = |index: &usize| {
-        let comment = code[*index].is_empty() && !comments[*index].trim().is_empty();
+        let comment = code[*index].is_empty() && !comments[*index].is_empty();
         comment || code[*index].starts_with("#[")
     };
-    (0..own).rev().take_while(attached).any(says)
+    let near = (own.saturating_sub(REACH)..=own).rev().find(says);
+    let at = near.or_else(|| (0..own).rev().take_while(attached).find(says))?;
+    // From the word on, to the end of the block of comments.
+    let first = comments[at].split_once("SAFETY:").or_else(|| comments[at].split_once("# Safety"));
+    let rest = (at + 1..own).take_while(|&index| code[index].is_empty() && !comments[index].is_empty());
+    let rest = rest.map(|index| comments[index].trim_start_matches(['/', '!', ' ']));
+    let words: Vec<&str> =
+        first.map(|(_, text)| text.trim()).into_iter().chain(rest).filter(|text| !text.is_empty()).collect();
+    Some(words.join(" "))
+}
+
+fn has_reason(file: &File, number: usize) -> bool {
+    reason(file, number).is_some()
+}
+
+/// A piece of unsafe code.
+pub(crate) struct Piece {
+    /// The file.
+    pub(crate) path: String,
+    /// The line, counted from 1.
+    pub(crate) line: usize,
+    /// What stands there.
+    pub(crate) code: String,
+    /// Why it is sound, if that is said.
+    pub(crate) reason: Option<String>,
+}
+
+/// Every piece of unsafe code, by file and line.
+pub(crate) fn unsafe_pieces(tree: &Tree) -> Vec<Piece> {
+    let mut pieces = Vec::new();
+    for file in tree.sources() {
+        for (line, code) in file.code() {
+            if word_at(code, "unsafe").is_none_or(|at| is_type(&code[at..])) {
+                continue;
+            }
+            pieces.push(Piece {
+                path: file.path.clone(),
+                line,
+                code: code.trim().to_owned(),
+                reason: reason(file, line),
+            });
+        }
+    }
+    pieces
 }
 
 #[cfg(test)]
@@ -99,6 +139,17 @@ mod tests {
             "/// Reads.\n///\n/// # Safety\n/// One.\n/// Two.\n/// Three.\n/// Four.\n#[inline]\nunsafe fn f() {}\n";
         assert!(lines(path, text).is_empty());
         assert!(lines(path, "type F = unsafe fn(usize);\n").is_empty());
+    }
+
+    #[test]
+    fn pieces_are_listed_with_their_reasons() {
+        let text = "//! A.\n/// F.\n///\n/// # Safety\n/// One\n/// two.\nunsafe fn f() {}\n// SAFETY: in bounds,\n// always\nunsafe { f() }\n";
+        let pieces = unsafe_pieces(&Tree::of([("crates/tensor/src/a.rs", text)]));
+        let said: Vec<_> = pieces.iter().map(|p| (p.line, p.code.as_str(), p.reason.as_deref())).collect();
+        let expected = [(7, "unsafe fn f() {}", Some("One two.")), (10, "unsafe { f() }", Some("in bounds, always"))];
+        assert_eq!(said, expected);
+        let bare = unsafe_pieces(&Tree::of([("crates/tensor/src/a.rs", "//! A.\nunsafe { f() }\n")]));
+        assert_eq!(bare[0].reason, None);
     }
 
     #[test]

@@ -92,6 +92,22 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Concat<D> {
         self.parts[0].input_shape()
     }
 
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        check_indices(indices, self.ends.last().copied().unwrap_or(0))?;
+        for (number, part) in self.parts.iter().enumerate() {
+            let start = if number == 0 { 0 } else { self.ends[number - 1] };
+            let own: Vec<usize> =
+                indices.iter().filter(|&&i| i >= start && i < self.ends[number]).map(|&i| i - start).collect();
+            part.check(&own).map_err(|error| match error {
+                DataError::NotFinite { what, row, column, value } => {
+                    DataError::NotFinite { what, row: start + row, column, value }
+                }
+                other => other,
+            })?;
+        }
+        Ok(())
+    }
+
     fn provenance(&self) -> Option<Provenance> {
         self.parts.iter().find_map(Dataset::provenance)
     }

@@ -72,6 +72,10 @@ impl<E: Element, D: Dataset<E, Target = Indices>> Dataset<E> for SoftLabels<D> {
         self.dataset.input_shape()
     }
 
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        self.dataset.check(indices)
+    }
+
     fn provenance(&self) -> Option<Provenance> {
         self.dataset.provenance()
     }

@@ -72,6 +72,18 @@ impl<E: Element, D: Dataset<E>> Dataset<E> for Subset<D> {
         self.dataset.input_shape()
     }
 
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        check_indices(indices, self.indices.len())?;
+        let inner: Vec<usize> = indices.iter().map(|&i| self.indices[i]).collect();
+        self.dataset.check(&inner).map_err(|error| match error {
+            DataError::NotFinite { what, row, column, value } => {
+                let row = indices.iter().copied().find(|&i| self.indices[i] == row).unwrap_or(row);
+                DataError::NotFinite { what, row, column, value }
+            }
+            other => other,
+        })
+    }
+
     fn provenance(&self) -> Option<Provenance> {
         self.dataset.provenance()
     }

@@ -129,6 +129,28 @@ impl<E: Element, T: Targets> Dataset<E> for TensorDataset<E, T> {
         Shape::from(&self.inputs.shape()[1..])
     }
 
+    fn check(&self, indices: &[usize]) -> Result<(), DataError> {
+        check_indices(indices, self.targets.len())?;
+        // One fast pass over all of it where it is good, as it mostly is.
+        if self.validate().is_ok() {
+            return Ok(());
+        }
+        let size: usize = self.inputs.shape()[1..].iter().product();
+        let all = self.inputs.as_slice().unwrap_or_default();
+        for &row in indices {
+            if let Some(column) = all[row * size..(row + 1) * size].iter().position(|x| !x.is_finite()) {
+                let value = all[row * size + column].to_f64();
+                return Err(DataError::NotFinite { what: "inputs", row, column, value });
+            }
+        }
+        self.targets.select(indices).check().map_err(|error| match error {
+            DataError::NotFinite { what, row, column, value } => {
+                DataError::NotFinite { what, row: indices.get(row).copied().unwrap_or(row), column, value }
+            }
+            other => other,
+        })
+    }
+
     fn labels(&self) -> Option<Indices> {
         self.targets.labels().cloned()
     }

@@ -1,7 +1,7 @@
 //! Mean 0 and variance 1 for every channel of an image.
 
 use super::standardizer::check_constant;
-use crate::normalizer::{check_scales, check_stored, for_all};
+use crate::normalizer::{check_scales, check_stored, checked_shape, for_all};
 use crate::{DataError, Dataset, Examples, Moments, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor, parallel};
 use serde::{Deserialize, Serialize};
@@ -111,11 +111,12 @@ impl<E: Element> PerChannel<E> {
 
 impl<E: Element> Normalizer<E> for PerChannel<E> {
     fn output_shape(&self, example: &[usize]) -> Result<Shape, DataError> {
+        let found = checked_shape("channel normalizer", example)?;
         if example.first() != Some(&self.mean.len()) {
             let expected = format!("[{}, ...]", self.mean.len());
-            return Err(DataError::Shape { what: "channel normalizer", expected, found: example.into() });
+            return Err(DataError::Shape { what: "channel normalizer", expected, found });
         }
-        Ok(example.into())
+        Ok(found)
     }
 
     fn transform(&self, x: &Tensor<E>) -> Result<Tensor<E>, DataError> {

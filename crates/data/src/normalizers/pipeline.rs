@@ -1,6 +1,7 @@
 //! Normalisers one after the other, as one thing that can be stored with a model.
 
 use super::{MinMax, PcaWhitening, PerChannel, Standardizer, ZcaWhitening};
+use crate::normalizer::checked_shape;
 use crate::{DataError, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
 use serde::{Deserialize, Serialize};
@@ -94,7 +95,7 @@ impl<E: Element> Normalizer<E> for Step<E> {
 
 impl<E: Element> Normalizer<E> for Pipeline<E> {
     fn output_shape(&self, example: &[usize]) -> Result<Shape, DataError> {
-        self.steps.iter().try_fold(Shape::from(example), |shape, step| step.output_shape(&shape))
+        self.steps.iter().try_fold(checked_shape("a pipeline", example)?, |shape, step| step.output_shape(&shape))
     }
 
     fn transform(&self, x: &Tensor<E>) -> Result<Tensor<E>, DataError> {

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 /// Reads `FOLDER/CLASS/PICTURE` into an [`ImageDataset`]: PNG, JPEG or BMP by the ending `png`, `jpg`, `jpeg` or `bmp`.
 ///
 /// Classes are numbered in the order of their names (by bytes), pictures within a class likewise, so the numbers are the same on every machine. Other
-/// files, and names that begin with a dot, are left alone. All pictures are decoded in parallel into memory, one byte a channel of a pixel.
+/// files, and names that begin with a dot, are left alone. All pictures are decoded into memory, one byte a channel of a pixel: those of up to 2^24
+/// pixels and 16 MiB in parallel, in at most half a GiB for each thread, larger ones one after the other.
 ///
 /// ```no_run
 /// use kniff_data::ImageFolder;
@@ -76,7 +77,7 @@ impl ImageFolder {
         };
         let shape = match self.size {
             Some([height, width]) => [if self.grey { 1 } else { 3 }, height, width],
-            None => self.load(first)?.shape(),
+            None => self.converted(Picture::read(first)?)?.shape(),
         };
         let size: usize = shape.iter().product();
         let bytes = (files.len() as u64).saturating_mul(size as u64);
@@ -88,24 +89,31 @@ impl ImageFolder {
             return Err(DataError::setting("size of pictures", "at least 1 x 1", format!("{shape:?}")));
         }
         let mut pixels = vec![0; bytes as usize];
-        let failed = pixels.par_chunks_mut(size).zip(&files).map(|(to, (_, path))| {
-            let picture = self.load(path)?;
+        let put = |picture: Picture, to: &mut [u8], path: &Path| {
+            let picture = self.converted(picture)?;
             if picture.shape() != shape {
                 let expected = format!("shape {shape:?} as {}, or ImageFolder::resize", first.display());
                 return Err(wrong(path, &expected, &format!("{:?}", picture.shape())));
             }
             to.copy_from_slice(picture.pixels());
             Ok(())
+        };
+        // Large ones wait: in every thread at once they would take its multiple of their memory.
+        let done = pixels.par_chunks_mut(size).zip(&files).map(|(to, (_, path))| match Picture::read_small(path)? {
+            Some(picture) => put(picture, to, path).map(|()| true),
+            None => Ok(false),
         });
+        let done: Vec<Result<bool, DataError>> = done.collect();
         // The first in order and not in time, so that the message is the same every time.
-        if let Some(Err(error)) = failed.find_first(Result::is_err) {
-            return Err(error);
+        for ((to, (_, path)), done) in pixels.chunks_mut(size).zip(&files).zip(done) {
+            if !done? {
+                put(Picture::read(path)?, to, path)?;
+            }
         }
         Ok(ImageDataset::new(pixels, shape, Indices::from_vec(labels))?.with_classes(classes))
     }
 
-    fn load(&self, path: &Path) -> Result<Picture, DataError> {
-        let picture = Picture::read(path)?;
+    fn converted(&self, picture: Picture) -> Result<Picture, DataError> {
         let picture = if self.grey { picture.grey() } else { picture };
         match self.size {
             Some([height, width]) => picture.resized(height, width),

@@ -17,6 +17,12 @@ const MOST_SIDE: u32 = 1 << 15;
 const MOST_PIXELS: u64 = 1 << 27;
 /// The most memory that a decoder may ask for at once.
 const MOST_MEMORY: u64 = 1 << 30;
+/// A picture of at most so many bytes and pixels is small: several are decoded side by side.
+const SMALL_BYTES: u64 = 1 << 24;
+const SMALL_PIXELS: u64 = 1 << 24;
+/// What a decoder may ask for at most: for each pixel, and for its tables. Four channels of 16 bits, twice.
+const MEMORY_OF_PIXEL: u64 = 16;
+const MEMORY_OF_TABLES: u64 = 1 << 24;
 
 /// A picture in bytes, `[channels, height, width]`: red, green and blue, or grey alone.
 ///
@@ -63,6 +69,9 @@ impl Picture {
 
     /// Reads a file as red, green and blue; a fourth channel is left out, 16 bits are rounded to 8.
     ///
+    /// It takes the file's bytes, 6 bytes for each of at most 2^27 pixels, and what its decoder needs: at most 1 GiB, and 16 bytes a
+    /// pixel and 16 MiB.
+    ///
     /// # Errors
     /// [`DataError::Io`] if it cannot be read; [`DataError::Format`] if it is no whole PNG, JPEG or BMP, or larger than 2^27 pixels.
     pub fn read(path: impl AsRef<Path>) -> Result<Self, DataError> {
@@ -79,8 +88,25 @@ impl Picture {
     /// # Errors
     /// As [`Picture::read`].
     pub fn parse(name: &str, bytes: &[u8]) -> Result<Self, DataError> {
+        // More pixels than the most are refused, so there is always one.
+        let too_large = || DataError::format(name, "a picture that is read", "one that is too large");
+        Self::parse_up_to(name, bytes, MOST_PIXELS)?.ok_or_else(too_large)
+    }
+
+    /// [`Picture::read`], unless the file or the picture is large: none then.
+    pub(super) fn read_small(path: &Path) -> Result<Option<Self>, DataError> {
+        let source = open(path)?;
+        let name = source.name().to_owned();
+        let mut bytes = Vec::new();
+        let stream = source.into_stream(MOST_BYTES, "no picture of so many bytes is read");
+        stream.take(SMALL_BYTES + 1).read_to_end(&mut bytes).map_err(|e| broken(&name, e))?;
+        if bytes.len() as u64 > SMALL_BYTES { Ok(None) } else { Self::parse_up_to(&name, &bytes, SMALL_PIXELS) }
+    }
+
+    /// [`Picture::parse`] unless there are more pixels: none then, and none are decoded.
+    fn parse_up_to(name: &str, bytes: &[u8], pixels: u64) -> Result<Option<Self>, DataError> {
         // What decoders of hostile files forgot must not end a training.
-        let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes)));
+        let decoded = catch_unwind(AssertUnwindSafe(|| decode(bytes, pixels)));
         let decoded = decoded.unwrap_or_else(|_| Err("a file that its decoder gives up on".into()));
         decoded.map_err(|found| DataError::format(name, "a whole PNG, JPEG or BMP picture", found))
     }
@@ -162,12 +188,13 @@ impl Picture {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Picture, String> {
-    let reader = || {
+/// The picture, or none if it has more than so many pixels.
+fn decode(bytes: &[u8], most: u64) -> Result<Option<Picture>, String> {
+    let reader = |memory| {
         let mut limits = Limits::default();
         limits.max_image_width = Some(MOST_SIDE);
         limits.max_image_height = Some(MOST_SIDE);
-        limits.max_alloc = Some(MOST_MEMORY);
+        limits.max_alloc = Some(memory);
         let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
         reader.limits(limits);
         match reader.format() {
@@ -176,18 +203,23 @@ fn decode(bytes: &[u8]) -> Result<Picture, String> {
             _ => Err("none of their first bytes".to_owned()),
         }
     };
-    let (width, height) = reader()?.into_dimensions().map_err(|e| e.to_string())?;
-    if width == 0 || height == 0 || u64::from(width) * u64::from(height) > MOST_PIXELS {
+    let (width, height) = reader(MOST_MEMORY)?.into_dimensions().map_err(|e| e.to_string())?;
+    let pixels = u64::from(width) * u64::from(height);
+    if pixels == 0 || pixels > MOST_PIXELS {
         return Err(format!("{width} x {height} pixels, of which 1 to {MOST_PIXELS} are read"));
     }
-    let decoded = reader()?.decode().map_err(|e| e.to_string())?;
+    if pixels > most {
+        return Ok(None);
+    }
+    let memory = (pixels * MEMORY_OF_PIXEL + MEMORY_OF_TABLES).min(MOST_MEMORY);
+    let decoded = reader(memory)?.decode().map_err(|e| e.to_string())?;
     let pixels = match decoded {
         DynamicImage::ImageRgb8(pixels) => pixels,
         other => other.to_rgb8(),
     };
     let shape = [3, pixels.height() as usize, pixels.width() as usize];
     let (places, raw) = (shape[1] * shape[2], pixels.into_raw());
-    Ok(Picture { pixels: (0..3 * places).map(|i| raw[i % places * 3 + i / places]).collect(), shape })
+    Ok(Some(Picture { pixels: (0..3 * places).map(|i| raw[i % places * 3 + i / places]).collect(), shape }))
 }
 
 #[cfg(test)]
@@ -200,6 +232,29 @@ mod tests {
         assert_eq!(Picture::from_tensor(&x).unwrap().pixels(), [0, 51, 255, 0]);
         assert!(Picture::from_tensor(&Tensor::<f32>::ones([2, 2])).is_err());
         assert!(Picture::new(vec![0; 8], [2, 2, 2]).is_err());
+    }
+
+    #[test]
+    fn a_large_picture_is_told_before_it_is_decoded() {
+        let png = Picture::new(vec![9; 3 * 6 * 4], [3, 6, 4]).unwrap().to_png().unwrap();
+        let read = |most| Picture::parse_up_to("x.png", &png, most).unwrap();
+        assert_eq!(read(24).map(|picture| picture.shape()), Some([3, 6, 4]));
+        assert_eq!(read(23), None);
+        // The header's sides, which its checksum vouches for, are believed before anything is decoded.
+        let mut huge = png.clone();
+        huge[16..24].copy_from_slice(&[0, 0, 0x40, 0, 0, 0, 0x40, 0]);
+        let sum = crc32(&huge[12..29]);
+        huge[29..33].copy_from_slice(&sum.to_be_bytes());
+        let said = Picture::parse("huge.png", &huge).unwrap_err().to_string();
+        assert!(said.contains("16384 x 16384 pixels, of which 1 to 134217728 are read"), "{said}");
+        assert!(Picture::parse_up_to("huge.png", &huge, 1 << 28).is_err());
+    }
+
+    /// PNG's checksum, by its definition.
+    fn crc32(bytes: &[u8]) -> u32 {
+        !bytes.iter().fold(!0_u32, |sum, &byte| {
+            (0..8).fold(sum ^ u32::from(byte), |s, _| if s & 1 == 1 { s >> 1 ^ 0xedb8_8320 } else { s >> 1 })
+        })
     }
 
     #[test]

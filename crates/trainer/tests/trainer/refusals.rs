@@ -2,7 +2,7 @@
 
 use crate::networks::{Data, clouds, loader, network, trainer, trainer_of};
 use kniff_autograd::{Parameter, Reach, Var};
-use kniff_data::{DataError, Loader, TensorDataset};
+use kniff_data::{Batch, DataError, Loader, Map, TensorDataset};
 use kniff_init::HeNormal;
 use kniff_nn::layers::{Linear, Sequential};
 use kniff_nn::{Layer, Model, Module, ModuleExt, losses};
@@ -62,14 +62,45 @@ fn numbers_that_are_none_are_refused_in_the_first_batch_and_found_later() {
         inputs.make_mut()[2 * example + 1] = value;
         with_inputs(&data, inputs)
     };
-    let error = refusal(bad(3, f32::NAN), |l| l);
-    assert!(matches!(error, TrainError::NonFiniteInput { example: 3, position: 1, .. }), "{error}");
-    // In the last batch: the steps before it are taken back.
+    // What is in memory is looked at before the first step, all of it.
+    for (example, value) in [(3, f32::NAN), (47, f32::INFINITY)] {
+        let error = refusal(bad(example, value), |l| l.shuffle(&Rng::new(1)));
+        let TrainError::Data { source: DataError::NotFinite { row, column: 1, .. }, .. } = error else {
+            panic!("{error}")
+        };
+        assert_eq!(row, example);
+    }
+    // What is made on the way is found when it is made: in the first batch before the first step ...
+    let made = |example, value| {
+        let map = Map::new(bad(example, 0.0), move |mut batch: Batch<f32, Indices>| {
+            let at = batch.indices.iter().position(|&i| i == example);
+            at.into_iter().for_each(|at| batch.inputs.make_mut()[2 * at + 1] = value);
+            Ok(batch)
+        });
+        Loader::new(map.unwrap()).batch_size(16)
+    };
     let mut trainer = trainer();
     let before = trainer.model().state();
-    let error = trainer.fit(&Loader::new(bad(47, f32::INFINITY)).batch_size(16), None).unwrap_err();
+    let error = trainer.fit(&made(3, f32::NAN), None).unwrap_err();
+    assert!(matches!(error, TrainError::NonFiniteInput { example: 3, position: 1, .. }), "{error}");
+    assert!(trainer.history().epochs.is_empty());
+    // ... and in the last one later: the steps before it are taken back.
+    let error = trainer.fit(&made(47, f32::INFINITY), None).unwrap_err();
     assert!(matches!(error, TrainError::NonFiniteInput { example: 47, position: 1, .. }), "{error}");
     assert_eq!(trainer.model().state(), before);
+}
+
+#[test]
+fn one_class_is_refused_in_training() {
+    let data = clouds(48, 1);
+    let one = TensorDataset::new(data.inputs().clone(), Indices::from_vec(vec![2; 48])).unwrap();
+    let error = refusal(one.clone(), |l| l);
+    assert!(
+        matches!(error, TrainError::Data { source: DataError::OneClass { class: 2, examples: 48 }, .. }),
+        "{error}"
+    );
+    // To test or validate on it is to ask how it goes for that class.
+    trainer().epochs(1).fit(&loader(data), Some(&loader(one))).unwrap();
 }
 
 #[test]
