@@ -100,7 +100,7 @@ fn walk(folder: &Path, prefix: &str, files: &mut Vec<(String, String)>) -> io::R
         let name = entry.file_name().to_string_lossy().into_owned();
         let path = if prefix.is_empty() { name.clone() } else { format!("{prefix}/{name}") };
         if entry.file_type()?.is_dir() {
-            let written = prefix.is_empty() && ["target", "out"].contains(&name.as_str());
+            let written = ["target", "out", "fuzz/target", "fuzz/corpus", "fuzz/artifacts"].contains(&path.as_str());
             if !written && !name.starts_with('.') {
                 walk(&entry.path(), &path, files)?;
             }

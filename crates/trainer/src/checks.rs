@@ -59,10 +59,6 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Checks<'_, L, H, T, E> {
         if labels.shape().len() != 1 || output.len() != 1 {
             return Ok(());
         }
-        if let ([only], true, Phase::Training) = (&firsts[..], all.len() > 1, phase) {
-            let source = kniff_data::DataError::OneClass { class: all[*only], examples: all.len() };
-            return Err(TrainError::Data { phase, source });
-        }
         for examples in firsts.chunks(AT_ONCE) {
             let some = labels.select(examples);
             // The labels are the targets only where the targets are labels.
@@ -70,6 +66,27 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Checks<'_, L, H, T, E> {
             let zeros = H::wrap(Var::inference(Tensor::zeros([examples.len(), output[0]])));
             let losses = self.loss.per_example(&zeros, targets);
             losses.map_err(|source| loss_error(phase, source, examples))?;
+        }
+        Ok(())
+    }
+
+    /// Whether there is more than one class to tell apart, where the targets are classes and the only one counts for the loss.
+    pub(crate) fn classes(&self, data: &dyn Batches<E, T>) -> Result<(), TrainError> {
+        let Some(labels) = data.labels().filter(|labels| labels.shape().len() == 1 && labels.len() > 1) else {
+            return Ok(());
+        };
+        let (first, examples) = (labels.as_slice()[0], labels.len());
+        if labels.as_slice().iter().any(|&label| label != first) {
+            return Ok(());
+        }
+        let one = labels.select(&[0]);
+        let output = summary(self.model.network(), data.input_shape()).map(|summary| summary.output);
+        let (Some(target), Ok(output)) = ((&one as &dyn Any).downcast_ref::<T>(), output) else { return Ok(()) };
+        let zeros = H::wrap(Var::inference(Tensor::zeros([&[1], &output[..]].concat())));
+        // A label that the loss ignores, or weighs by 0, is another matter, and another error.
+        if self.loss.per_example(&zeros, target).is_ok_and(|losses| losses.to_vec().iter().any(|&x| x > E::ZERO)) {
+            let source = kniff_data::DataError::OneClass { class: first, examples };
+            return Err(TrainError::Data { phase: Phase::Training, source });
         }
         Ok(())
     }

@@ -238,6 +238,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             checks.data(Phase::Validation, valid)?;
         }
         checks.batch_sizes(&first, train)?;
+        checks.classes(train)?;
         if self.check_coverage {
             checks.coverage(&first, &mut self.rng.stream("coverage"))?;
         }

@@ -46,7 +46,7 @@ impl Outcome {
                 let (expected, found) = text.split_once(", found ").unwrap_or((text, ""));
                 let plain = expected.split(['"', '`', '\'']).step_by(2).flat_map(str::chars);
                 let letters = |c: &char| c.is_ascii_alphabetic() || *c == ' ';
-                plain.filter(letters).take(100).chain(found.chars().filter(letters).take(8)).collect()
+                plain.filter(letters).take(40).chain(found.chars().filter(letters).take(8)).collect()
             }
         }
     }

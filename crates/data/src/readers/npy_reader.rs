@@ -90,4 +90,19 @@ mod tests {
         assert!(said.contains("at most 255 bytes (unpack it, or raise NpyReader::limit"), "{said}");
         assert!(said.ends_with("found 256 bytes for shape [64]"), "{said}");
     }
+
+    #[test]
+    fn a_header_in_gzip_may_not_promise_more_than_a_gibibyte() {
+        let mut plain = Vec::new();
+        encode_npy(&mut plain, &Tensor::<f32>::zeros([64])).unwrap();
+        plain.truncate(128);
+        let at = plain.windows(4).position(|four| four == b"(64,").unwrap();
+        // As long as what it replaces, blanks at the end of the header included.
+        plain.splice(at + 1..at + 3, *b"300000000");
+        plain.drain(120..127);
+        let mut gzip = GzEncoder::new(Vec::new(), Compression::best());
+        std::io::Write::write_all(&mut gzip, &plain).unwrap();
+        let said = NpyReader::new().parse::<f32>("x.npy.gz", &gzip.finish().unwrap()[..]).unwrap_err().to_string();
+        assert!(said.contains("at most 1073741824 bytes") && said.contains("1200000000 bytes for shape"), "{said}");
+    }
 }

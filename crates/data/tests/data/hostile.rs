@@ -170,6 +170,25 @@ fn mnist_finds_its_files_and_names_what_is_wrong() {
 }
 
 #[test]
+fn packed_files_unpack_to_a_gibibyte_and_no_more_unless_told() {
+    // The header of 65536 images of 256 x 256, and nothing behind it.
+    let folder = Folder::new("promise");
+    let header = [0, 0, 8, 3, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0];
+    folder.write("train-images-idx3-ubyte.gz", &gzip(&header));
+    folder.write("train-labels-idx1-ubyte.gz", &gzip(&[0, 0, 8, 1, 0, 1, 0, 0]));
+    folder.write("t10k-images-idx3-ubyte", &images(2));
+    folder.write("t10k-labels-idx1-ubyte", &labels(2));
+    let said = mnist(&folder.0).unwrap_err().to_string();
+    assert!(said.contains("train-images") && said.contains("at most 1073741824 bytes"), "{said}");
+    // 1040 MiB of empty lines, in a sixtieth of a MiB: the same member of a gzip file again and again.
+    let member = gzip(&vec![b'\n'; 16 << 20]);
+    let table = [gzip(b"1,2\n"), member.repeat(65)].concat();
+    assert!(table.len() < 8 << 20);
+    let said = CsvReader::new().parse::<f32>("x.csv.gz", &table[..]).unwrap_err().to_string();
+    assert!(said.contains("limit of 1073741824"), "{said}");
+}
+
+#[test]
 fn files_are_read_and_written_by_path() {
     let folder = Folder::new("paths");
     let path = folder.0.join("x.npy");

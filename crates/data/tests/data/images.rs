@@ -230,3 +230,23 @@ fn cifar_files_are_read_and_damage_is_named() {
     assert!(matches!(cifar100(root.join("none")), Err(DataError::Io { .. })));
     fs::remove_dir_all(root).unwrap();
 }
+
+#[test]
+fn a_large_picture_waits_and_the_first_fault_is_told_all_the_same() {
+    let place = folder("large");
+    fs::create_dir_all(place.join("a")).unwrap();
+    // Above 2^24 pixels.
+    let large = Picture::new(vec![200; 3 * 4097 * 4097], [3, 4097, 4097]).unwrap();
+    large.write_png(place.join("a/1.png")).unwrap();
+    picture(12, 12, 1).write_png(place.join("a/2.png")).unwrap();
+    let read = || ImageFolder::new().resize(4, 4).read(&place);
+    let data = read().unwrap();
+    assert_eq!((data.shape(), &data.pixels()[..48]), ([3, 4, 4], &[200; 48][..]));
+    // The third file is decoded before the first, and is not the first whose fault is told.
+    fs::write(place.join("a/3.png"), b"no picture").unwrap();
+    assert!(read().unwrap_err().to_string().contains("3.png"));
+    let png = fs::read(place.join("a/1.png")).unwrap();
+    fs::write(place.join("a/1.png"), &png[..png.len() / 2]).unwrap();
+    assert!(read().unwrap_err().to_string().contains("1.png"));
+    fs::remove_dir_all(place).unwrap();
+}
