@@ -1,6 +1,6 @@
 //! The contract of a layer: what it computes at test time, what differs in training, and which shapes it takes.
 
-use crate::{Module, ModuleExt, Path, Stage};
+use crate::{Module, ModuleExt, Path, Stage, Then};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape, Tensor};
 use std::fmt;
@@ -23,6 +23,13 @@ pub trait Layer<E: Element = f32>: Module<E> + Send + Sync {
     /// What the layer computes in training; the same unless written.
     fn forward_train(&mut self, x: &Var<E>, _rng: &mut Rng) -> Var<E> {
         self.forward(x)
+    }
+
+    /// [`Layer::forward_train`], and then what follows the layer; containers call it where something does.
+    ///
+    /// A layer writes it where it can do both in one pass. What it gives must not differ.
+    fn forward_train_then(&mut self, x: &Var<E>, then: Then<'_, E>, rng: &mut Rng) -> Var<E> {
+        then.apply(self.forward_train(x, rng))
     }
 
     /// What the layer computes at test time when it is to draw as it does in training: dropout drops, batch norm uses its
@@ -106,6 +113,11 @@ pub trait Layer<E: Element = f32>: Module<E> + Send + Sync {
         1
     }
 
+    /// Whether the layer is [`Var::relu`] and nothing else, in every pass: a container may then have the layer before do it.
+    fn is_relu(&self) -> bool {
+        false
+    }
+
     /// Whether the layer passes its input on at test time as it is, so that what came before decides on
     /// [`Layer::squashes`].
     fn is_transparent(&self) -> bool {
@@ -128,6 +140,9 @@ impl<E: Element> Layer<E> for Box<dyn Layer<E>> {
     }
     fn forward_train(&mut self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
         (**self).forward_train(x, rng)
+    }
+    fn forward_train_then(&mut self, x: &Var<E>, then: Then<'_, E>, rng: &mut Rng) -> Var<E> {
+        (**self).forward_train_then(x, then, rng)
     }
     fn forward_sampling(&self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
         (**self).forward_sampling(x, rng)
@@ -155,6 +170,9 @@ impl<E: Element> Layer<E> for Box<dyn Layer<E>> {
     }
     fn smallest_training_batch(&self, input: &[usize]) -> usize {
         (**self).smallest_training_batch(input)
+    }
+    fn is_relu(&self) -> bool {
+        (**self).is_relu()
     }
     fn is_transparent(&self) -> bool {
         (**self).is_transparent()

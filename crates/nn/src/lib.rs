@@ -19,6 +19,7 @@ mod module;
 mod sampling;
 mod stage;
 mod statistics;
+mod then;
 
 pub use compiled::{Compiled, CompiledModel};
 pub use coverage::{CoverageError, check_coverage};
@@ -34,6 +35,7 @@ pub use module::{Buffer, Module, ModuleExt, Path, StateError, Visitor, VisitorMu
 pub use sampling::{Sampled, SampledClasses, SamplingError, sample};
 pub use stage::Stage;
 pub use statistics::{StatisticsError, re_estimate_statistics};
+pub use then::Then;
 
 /// Implements [`Module`] for types that hold no parameters.
 #[macro_export]

@@ -42,7 +42,7 @@ impl<E: Element> ChannelMoments<E> {
 
 /// How many images, channels and values in each plane a batch has.
 #[track_caller]
-fn planes_of(shape: &Shape) -> (usize, usize, usize) {
+pub(super) fn planes_of(shape: &Shape) -> (usize, usize, usize) {
     assert!(shape.len() >= 2, "batch_norm: an input of shape {shape} is not [n, channels, ..]");
     (shape[0], shape[1], shape[2..].iter().product())
 }
@@ -53,7 +53,7 @@ fn planes_of(shape: &Shape) -> (usize, usize, usize) {
 /// `gamma / sqrt(variance + eps) (g - mean g - h mean(g h))` where the moments are those of x, and without the means where
 /// they are given. Matrices are walked by rows, images by planes.
 #[derive(Clone)]
-struct BatchNorm<E: Element> {
+pub(super) struct BatchNorm<E: Element> {
     moments: ChannelMoments<E>,
     eps: E,
     /// Whether the moments are those of the input, so that the gradient goes through them.
@@ -70,37 +70,25 @@ impl<E: Element> Op<E> for BatchNorm<E> {
     }
 
     fn value(&mut self, x: &[&Tensor<E>]) -> Tensor<E> {
-        let (data, mean) = (x[0].contiguous(), self.moments.mean.contiguous());
-        let inverse = self.inverse_deviation();
+        let data = x[0].contiguous();
         let (gamma, beta) = (x.get(1).map(|t| t.contiguous()), x.get(2).map(|t| t.contiguous()));
         let affine = (gamma.as_ref().map(dense), beta.as_ref().map(dense));
         let mut out = Tensor::scratch(*data.shape());
         if data.is_empty() {
             return out;
         }
-        let (images, channels, length) = planes_of(data.shape());
+        let (images, _, length) = planes_of(data.shape());
         if length == 1 {
+            let (mean, inverse) = (self.moments.mean.contiguous(), self.inverse_deviation());
             kernel::apply(Identity, dense(&data), (dense(&mean), &inverse), affine, out.make_mut());
             return out;
         }
-        let numbers: Vec<[E; 3]> = (0..channels)
-            .map(|c| {
-                let factor = affine.0.map_or(inverse[c], |gamma| gamma[c] * inverse[c]);
-                [dense(&mean)[c], factor, affine.1.map_or(E::ZERO, |beta| beta[c])]
-            })
-            .collect();
-        planes::affine(dense(&data), length, &numbers.repeat(images), out.make_mut());
+        planes::affine(dense(&data), length, &self.numbers(affine.0, affine.1).repeat(images), out.make_mut());
         out
     }
 
     fn pull_back(&self, g: &Var<E>, at: &At<'_, E>, to: &mut Cotangents<'_, E>) {
-        let way = Way {
-            x: at.input(0).into_value().contiguous(),
-            dy: g.value().contiguous(),
-            mean: self.moments.mean.contiguous(),
-            inverse: self.inverse_deviation(),
-            gamma: (at.arity() == 3).then(|| at.input(1).into_value().contiguous()),
-        };
+        let way = Way::at(self, g, at, at.arity() == 3);
         let channels = way.mean.len();
         let (mut dgamma, mut dbeta) = (Tensor::zeros([channels]), Tensor::zeros([channels]));
         let through = self.of_input && to.needs(0);
@@ -148,22 +136,68 @@ impl<E: Element> Op<E> for BatchNorm<E> {
 }
 
 impl<E: Element> BatchNorm<E> {
+    /// # Panics
+    /// If the shapes do not fit `x`.
+    #[track_caller]
+    pub(super) fn new(
+        x: &Var<E>,
+        moments: &ChannelMoments<E>,
+        affine: Option<(&Var<E>, &Var<E>)>,
+        eps: E,
+        of_input: bool,
+    ) -> Self {
+        let channels = [planes_of(x.shape()).1];
+        let fits = *moments.mean.shape() == channels
+            && *moments.variance.shape() == channels
+            && affine.is_none_or(|(gamma, beta)| *gamma.shape() == channels && *beta.shape() == channels);
+        assert!(
+            fits,
+            "batch_norm: an input of shape {} does not fit moments of shape {}{}",
+            x.shape(),
+            moments.mean.shape(),
+            affine.map(|(g, b)| format!(", gamma {} and beta {}", g.shape(), b.shape())).unwrap_or_default()
+        );
+        Self { moments: moments.clone(), eps, of_input }
+    }
+
     /// `1 / sqrt(variance + eps)`.
     fn inverse_deviation(&self) -> Vec<E> {
         kernel::inverse_std(dense(&self.moments.variance.contiguous()), self.eps)
     }
+
+    /// The mean, the factor and the shift of every channel.
+    pub(super) fn numbers(&self, gamma: Option<&[E]>, beta: Option<&[E]>) -> Vec<[E; 3]> {
+        let (mean, inverse) = (self.moments.mean.contiguous(), self.inverse_deviation());
+        (0..inverse.len())
+            .map(|c| {
+                let factor = gamma.map_or(inverse[c], |gamma| gamma[c] * inverse[c]);
+                [dense(&mean)[c], factor, beta.map_or(E::ZERO, |beta| beta[c])]
+            })
+            .collect()
+    }
 }
 
 /// What the way back works on.
-struct Way<E: Element> {
-    x: Tensor<E>,
-    dy: Tensor<E>,
-    mean: Tensor<E>,
+pub(super) struct Way<E: Element> {
+    pub(super) x: Tensor<E>,
+    pub(super) dy: Tensor<E>,
+    pub(super) mean: Tensor<E>,
     inverse: Vec<E>,
-    gamma: Option<Tensor<E>>,
+    pub(super) gamma: Option<Tensor<E>>,
 }
 
 impl<E: Element> Way<E> {
+    /// Back from the cotangent `dy`; with `affine` the second input is gamma.
+    pub(super) fn at(norm: &BatchNorm<E>, dy: &Var<E>, at: &At<'_, E>, affine: bool) -> Self {
+        Self {
+            x: at.input(0).into_value().contiguous(),
+            dy: dy.value().contiguous(),
+            mean: norm.moments.mean.contiguous(),
+            inverse: norm.inverse_deviation(),
+            gamma: affine.then(|| at.input(1).into_value().contiguous()),
+        }
+    }
+
     fn saved(&self) -> Saved<'_, E> {
         let gamma = self.gamma.as_ref().map(dense);
         Saved { x: dense(&self.x), mean: dense(&self.mean), inv_std: &self.inverse, gamma, relu: None }
@@ -182,32 +216,46 @@ impl<E: Element> Way<E> {
         }
         let mut pairs = vec![E::ZERO; 2 * images * channels];
         planes::sums(dense(&self.dy), dense(&self.x), length, &dense(&self.mean).repeat(images), &mut pairs);
+        self.join_sums(&pairs, dgamma, dbeta);
+    }
+
+    /// `sum g h` and `sum g` of every channel from `sum g` and `sum g (x - mean)` of every plane.
+    pub(super) fn join_sums(&self, pairs: &[E], dgamma: &mut [E], dbeta: &mut [E]) {
+        let (images, channels, _) = planes_of(self.x.shape());
         let mut of_channels = vec![E::ZERO; 2 * channels];
-        reduce::columns(Sum, &pairs, (images, 2 * channels), &mut of_channels);
+        reduce::columns(Sum, pairs, (images, 2 * channels), &mut of_channels);
         for (c, pair) in of_channels.chunks_exact(2).enumerate() {
             (dbeta[c], dgamma[c]) = (pair[0], pair[1] * self.inverse[c]);
         }
     }
 
     /// The gradient of the input where the moments are its own.
-    fn input(&self, dgamma: &Tensor<E>, dbeta: &Tensor<E>) -> Tensor<E> {
-        let (dgamma, dbeta) = (dense(dgamma), dense(dbeta));
-        let (images, channels, length) = planes_of(self.x.shape());
+    pub(super) fn input(&self, dgamma: &Tensor<E>, dbeta: &Tensor<E>) -> Tensor<E> {
+        let (images, _, length) = planes_of(self.x.shape());
         let mut dx = Tensor::scratch(*self.x.shape());
         if length == 1 {
+            let (dgamma, dbeta) = (dense(dgamma), dense(dbeta));
             kernel::backward_input(self.saved(), dense(&self.dy), dgamma, dbeta, dx.make_mut());
             return dx;
         }
+        let numbers = self.numbers(dgamma, dbeta).repeat(images);
+        planes::combine(dense(&self.dy), dense(&self.x), length, &numbers, dx.make_mut());
+        dx
+    }
+
+    /// What the gradient and the input of every channel are multiplied by, the mean that is taken off the input first,
+    /// and what is added.
+    pub(super) fn numbers(&self, dgamma: &Tensor<E>, dbeta: &Tensor<E>) -> Vec<[E; 4]> {
+        let (dgamma, dbeta) = (dense(dgamma), dense(dbeta));
+        let (images, channels, length) = planes_of(self.x.shape());
         let count = E::from_usize(images * length);
-        let numbers: Vec<[E; 4]> = (0..channels)
+        (0..channels)
             .map(|c| {
                 let factor = self.factor(c);
                 let of_x = -(factor * self.inverse[c] * (dgamma[c] / count));
                 [factor, of_x, dense(&self.mean)[c], -(factor * (dbeta[c] / count))]
             })
-            .collect();
-        planes::combine(dense(&self.dy), dense(&self.x), length, &numbers.repeat(images), dx.make_mut());
-        dx
+            .collect()
     }
 
     /// The gradient of the input where the moments are given.
@@ -260,18 +308,7 @@ impl<E: Element> Var<E> {
         eps: E,
         of_input: bool,
     ) -> Var<E> {
-        let channels = [planes_of(self.shape()).1];
-        let fits = *moments.mean.shape() == channels
-            && *moments.variance.shape() == channels
-            && affine.is_none_or(|(gamma, beta)| *gamma.shape() == channels && *beta.shape() == channels);
-        assert!(
-            fits,
-            "batch_norm: an input of shape {} does not fit moments of shape {}{}",
-            self.shape(),
-            moments.mean.shape(),
-            affine.map(|(g, b)| format!(", gamma {} and beta {}", g.shape(), b.shape())).unwrap_or_default()
-        );
-        let op = BatchNorm { moments: moments.clone(), eps, of_input };
+        let op = BatchNorm::new(self, moments, affine, eps, of_input);
         match affine {
             Some((gamma, beta)) => apply(op, &[self, gamma, beta]),
             None => apply(op, &[self]),

@@ -7,6 +7,7 @@ mod add;
 mod affine;
 mod avg_pool;
 mod batch_norm;
+mod batch_norm_relu;
 mod bce;
 mod bce_with_logits;
 mod clamp;
@@ -81,6 +82,7 @@ pub fn cases() -> Vec<Case> {
         avg_pool::CASE,
         batch_norm::BATCH,
         batch_norm::GIVEN,
+        batch_norm_relu::CASE,
         bce::CASE,
         bce_with_logits::CASE,
         bce_with_logits::WEIGHTED,

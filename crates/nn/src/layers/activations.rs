@@ -5,6 +5,9 @@ use crate::{Layer, Stage};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Shape};
 
+/// The one that the layer before may do.
+const RELU: &str = "Relu";
+
 macro_rules! activation {
     ($($(#[$doc:meta])* $name:ident |$x:ident| $value:expr, $squashes:expr, $stage:expr;)*) => {$(
         $(#[$doc])*
@@ -25,6 +28,9 @@ macro_rules! activation {
             }
             fn squashes(&self) -> Option<&'static str> {
                 $squashes
+            }
+            fn is_relu(&self) -> bool {
+                RELU == stringify!($name)
             }
         }
     )*};

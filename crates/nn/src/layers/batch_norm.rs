@@ -1,7 +1,7 @@
 //! Batch normalisation of features and of the channels of images.
 
 use crate::layer::ShapeError;
-use crate::{Buffer, Layer, Module, Stage};
+use crate::{Buffer, Layer, Module, Stage, Then};
 use kniff_autograd::ops::ChannelMoments;
 use kniff_autograd::{Parameter, Var};
 use kniff_tensor::{Element, Rng, Shape, Tensor};
@@ -174,10 +174,10 @@ impl<const AXES: usize, E: Element> BatchNorm<AXES, E> {
         Some((self.weight.as_ref()?.var(), self.bias.as_ref()?.var()))
     }
 
-    /// Normalises by the moments of the batch; gives them, and from how many values of each channel they are, if there
-    /// are any.
+    /// Normalises by the moments of the batch, and does what follows; gives them, and from how many values of each channel
+    /// they are, if there are any.
     #[track_caller]
-    fn by_batch(&self, x: &Var<E>) -> (Var<E>, Option<(ChannelMoments<E>, usize)>) {
+    fn by_batch(&self, x: &Var<E>, then: Then<'_, E>) -> (Var<E>, Option<(ChannelMoments<E>, usize)>) {
         self.check(x);
         let values = x.len() / self.channels().max(1);
         assert!(
@@ -188,8 +188,14 @@ impl<const AXES: usize, E: Element> BatchNorm<AXES, E> {
             x.shape()
         );
         let moments = ChannelMoments::of(x.value());
-        let affine = self.affine();
-        let y = x.batch_norm(&moments, affine.as_ref().map(|(w, b)| (w, b)), E::from_f64(self.eps));
+        let (affine, eps) = (self.affine(), E::from_f64(self.eps));
+        let affine = affine.as_ref().map(|(w, b)| (w, b));
+        let same = then.plus().is_none_or(|plus| plus.shape() == x.shape());
+        let y = if then.has_relu() && same {
+            x.batch_norm_relu(&moments, affine, then.plus(), eps)
+        } else {
+            then.apply(x.batch_norm(&moments, affine, eps))
+        };
         (y, (values > 1).then_some((moments, values)))
     }
 
@@ -231,8 +237,12 @@ impl<const AXES: usize, E: Element> Layer<E> for BatchNorm<AXES, E> {
 
     /// # Panics
     /// If the batch has one value per channel: its deviation is 0 whatever it is. Drop the last, short batch.
-    fn forward_train(&mut self, x: &Var<E>, _: &mut Rng) -> Var<E> {
-        let (y, seen) = self.by_batch(x);
+    fn forward_train(&mut self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
+        self.forward_train_then(x, Then::nothing(), rng)
+    }
+
+    fn forward_train_then(&mut self, x: &Var<E>, then: Then<'_, E>, _: &mut Rng) -> Var<E> {
+        let (y, seen) = self.by_batch(x, then);
         if let Some((moments, n)) = seen {
             self.track(&moments, n);
         }
@@ -245,7 +255,7 @@ impl<const AXES: usize, E: Element> Layer<E> for BatchNorm<AXES, E> {
         if first {
             self.reset_running_statistics();
         }
-        let (y, seen) = self.by_batch(x);
+        let (y, seen) = self.by_batch(x, Then::nothing());
         if let Some((moments, n)) = seen {
             self.join(&moments, n);
         }

@@ -1,7 +1,7 @@
 //! A block whose input is added to its output.
 
 use crate::layer::{Seen, ShapeError, SummaryRow};
-use crate::{Layer, Module, Path, Stage, Visitor, VisitorMut};
+use crate::{Layer, Module, Path, Stage, Then, Visitor, VisitorMut};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape};
 
@@ -46,7 +46,7 @@ impl<E: Element> Residual<E> {
     #[track_caller]
     fn join(body: &Var<E>, shortcut: &Var<E>) -> Var<E> {
         let fits = body.shape() == shortcut.shape();
-        assert!(fits, "Residual: a body of shape {} and a shortcut of {} differ", body.shape(), shortcut.shape());
+        assert!(fits, "Residual: sides of shape {} and {} differ", body.shape(), shortcut.shape());
         body.add(shortcut)
     }
 }
@@ -69,9 +69,21 @@ impl<E: Element> Layer<E> for Residual<E> {
     }
 
     fn forward_train(&mut self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
-        let body = self.body.forward_train(x, rng);
-        let shortcut = self.shortcut.as_mut().map_or_else(|| x.clone(), |s| s.forward_train(x, rng));
-        Self::join(&body, &shortcut)
+        self.forward_train_then(x, Then::nothing(), rng)
+    }
+
+    /// The side that is computed last adds the other, and does what follows: the body, or the shortcut if there is one.
+    fn forward_train_then(&mut self, x: &Var<E>, then: Then<'_, E>, rng: &mut Rng) -> Var<E> {
+        if then.plus().is_some() {
+            return then.apply(self.forward_train(x, rng));
+        }
+        match &mut self.shortcut {
+            Some(shortcut) => {
+                let body = self.body.forward_train(x, rng);
+                shortcut.forward_train_then(x, then.with_plus(&body), rng)
+            }
+            None => self.body.forward_train_then(x, then.with_plus(x), rng),
+        }
     }
 
     fn forward_sampling(&self, x: &Var<E>, rng: &mut Rng) -> Var<E> {

@@ -1,7 +1,7 @@
 //! Layers one after the other.
 
 use crate::layer::{Seen, ShapeError, SummaryRow};
-use crate::{Layer, Module, Path, Stage, Visitor, VisitorMut};
+use crate::{Layer, Module, Path, Stage, Then, Visitor, VisitorMut};
 use kniff_autograd::Var;
 use kniff_tensor::{Element, Rng, Shape};
 
@@ -86,9 +86,24 @@ impl<E: Element> Layer<E> for Sequential<E> {
     }
 
     fn forward_train(&mut self, x: &Var<E>, rng: &mut Rng) -> Var<E> {
-        let mut layers = self.layers.iter_mut();
-        let Some((_, first)) = layers.next() else { return x.clone() };
-        layers.fold(first.forward_train(x, rng), |x, (_, layer)| layer.forward_train(&x, rng))
+        self.forward_train_then(x, Then::nothing(), rng)
+    }
+
+    /// A rectifier is handed to the layer before it, and what follows the chain to its last layer.
+    fn forward_train_then(&mut self, x: &Var<E>, then: Then<'_, E>, rng: &mut Rng) -> Var<E> {
+        let mut layers = self.layers.iter_mut().peekable();
+        let mut y = None;
+        while let Some((_, layer)) = layers.next() {
+            let x = y.as_ref().unwrap_or(x);
+            let relu = layers.next_if(|(_, next)| next.is_relu()).is_some();
+            y = Some(match (relu, layers.peek().is_none()) {
+                (false, false) => layer.forward_train(x, rng),
+                (false, true) => return layer.forward_train_then(x, then, rng),
+                (true, false) => layer.forward_train_then(x, Then::relu(), rng),
+                (true, true) => return then.apply(layer.forward_train_then(x, Then::relu(), rng)),
+            });
+        }
+        then.apply(x.clone())
     }
 
     fn forward_sampling(&self, x: &Var<E>, rng: &mut Rng) -> Var<E> {

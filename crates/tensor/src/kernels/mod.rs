@@ -18,6 +18,7 @@ pub mod math;
 pub(crate) mod max_pool;
 mod panels;
 pub mod planes;
+pub mod planes_relu;
 pub mod pool;
 pub(crate) mod ready;
 pub mod reduce;

@@ -40,7 +40,7 @@ pub(super) fn two_sums<E: Element>(n: usize, at: impl Fn(usize) -> (E, E)) -> (E
 }
 
 #[track_caller]
-fn check(name: &str, length: usize, rows: usize, slices: &[usize]) {
+pub(super) fn check(name: &str, length: usize, rows: usize, slices: &[usize]) {
     let fits = slices.iter().all(|&n| n == rows * length);
     assert!(fits, "{name}: {slices:?} elements are not {rows} rows of {length}");
 }
