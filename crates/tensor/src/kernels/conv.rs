@@ -1,5 +1,6 @@
 //! Convolution as matrix products: the windows of one image are laid out as columns, a block at a time.
 
+use super::columns;
 use super::depthwise;
 use super::finish::Finish;
 use super::gemm::{MatMut, MatRef, gemm};
@@ -209,7 +210,7 @@ impl ConvGeometry {
 
     /// The input position along axis `a` that element `k` of window `o` reads, if it is inside.
     #[inline(always)]
-    fn source(&self, a: usize, o: usize, k: usize) -> Option<usize> {
+    pub(super) fn source(&self, a: usize, o: usize, k: usize) -> Option<usize> {
         let at = (o * self.options.stride[a] + k * self.options.dilation[a]).checked_sub(self.options.padding[a].0)?;
         (at < self.input[a]).then_some(at)
     }
@@ -245,54 +246,6 @@ impl ConvGeometry {
     /// Room for the columns of one block.
     fn scratch<E: Element>(&self) -> Buffer<E> {
         Buffer::scratch(if self.pointwise() { 0 } else { self.window() * self.block_rows() * self.output[1] })
-    }
-
-    /// Lays the windows of some rows out: one row per element of the window, one column per position.
-    fn unfold<E: Element>(&self, x: &[E], rows: Range<usize>, columns: &mut [E]) {
-        let ([h, w], [kh, kw], across) = (self.input, self.kernel, self.output[1]);
-        let (stride, spread, before) = (self.options.stride[1], self.options.dilation[1], self.options.padding[1].0);
-        for (r, row) in columns.chunks_exact_mut(rows.len() * across).enumerate() {
-            let (c, ky, kx) = (r / (kh * kw), r / kw % kh, r % kw);
-            let inside = self.inside(1, kx);
-            for (oy, line) in rows.clone().zip(row.chunks_exact_mut(across)) {
-                let Some(y) = self.source(0, oy, ky).filter(|_| !inside.is_empty()) else {
-                    line.fill(E::ZERO);
-                    continue;
-                };
-                line[..inside.start].fill(E::ZERO);
-                line[inside.end..].fill(E::ZERO);
-                let from = &x[(c * h + y) * w + inside.start * stride + kx * spread - before..];
-                let to = &mut line[inside.clone()];
-                if stride == 1 {
-                    to.copy_from_slice(&from[..to.len()]);
-                } else {
-                    to.iter_mut().zip(from.iter().step_by(stride)).for_each(|(to, &x)| *to = x);
-                }
-            }
-        }
-    }
-
-    /// The adjoint of [`ConvGeometry::unfold`]: adds every element of the columns where it came from.
-    fn fold<E: Element>(&self, columns: &[E], rows: Range<usize>, x: &mut [E]) {
-        let ([h, w], [kh, kw], across) = (self.input, self.kernel, self.output[1]);
-        let (stride, spread, before) = (self.options.stride[1], self.options.dilation[1], self.options.padding[1].0);
-        for (r, row) in columns.chunks_exact(rows.len() * across).enumerate() {
-            let (c, ky, kx) = (r / (kh * kw), r / kw % kh, r % kw);
-            let inside = self.inside(1, kx);
-            if inside.is_empty() {
-                continue;
-            }
-            for (oy, line) in rows.clone().zip(row.chunks_exact(across)) {
-                let Some(y) = self.source(0, oy, ky) else { continue };
-                let to = &mut x[(c * h + y) * w + inside.start * stride + kx * spread - before..];
-                let from = &line[inside.clone()];
-                if stride == 1 {
-                    to.iter_mut().zip(from).for_each(|(to, &x)| *to += x);
-                } else {
-                    to.iter_mut().step_by(stride).zip(from).for_each(|(to, &x)| *to += x);
-                }
-            }
-        }
     }
 }
 
@@ -363,7 +316,7 @@ pub(super) fn forward_direct<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], fin
             g.for_each_block(|rows| {
                 let (first, n) = (rows.start * g.output[1], rows.len() * g.output[1]);
                 let columns = &mut room.as_mut_slice()[..window * n];
-                g.unfold(x, rows, columns);
+                columns::unfold(g, x, rows, columns);
                 let columns = MatRef::row_major(columns, window, n);
                 gemm(w, columns, beta, MatMut::new(&mut y[first..], (outputs, n), positions));
             });
@@ -407,7 +360,7 @@ pub fn backward_input<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut 
                 let columns = &mut room.as_mut_slice()[..window * n];
                 let dy = MatRef::new(dy.get(first..).unwrap_or(&[]), (outputs, n), (positions, 1));
                 gemm(w, dy, E::ZERO, MatMut::row_major(columns, window, n));
-                g.fold(columns, rows, dx);
+                columns::fold(g, columns, rows, dx);
             });
         }
     });
@@ -482,7 +435,7 @@ fn weight_of<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], images: Range<usiz
             g.for_each_block(|rows| {
                 let (first, n) = (rows.start * g.output[1], rows.len() * g.output[1]);
                 let columns = &mut room.as_mut_slice()[..window * n];
-                g.unfold(x, rows, columns);
+                columns::unfold(g, x, rows, columns);
                 let dy = MatRef::new(&dy[first..], (outputs, n), (positions, 1));
                 add(dy, MatRef::row_major(columns, window, n));
             });

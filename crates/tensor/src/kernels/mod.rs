@@ -4,6 +4,7 @@
 //! the number of threads.
 
 pub mod batch_norm;
+mod columns;
 pub mod conv;
 pub(crate) mod conv_plan;
 mod depthwise;

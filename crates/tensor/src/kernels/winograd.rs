@@ -17,7 +17,7 @@ use crate::buffer::Buffer;
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
 use layout::Places;
-use transforms::{IN, Input, LANES, Lanes, Matrix, OUT, Output, POINTS, WINDOW, both_sides};
+use transforms::{IN, Input, LANES, Lanes, Matrix, OUT, Output, POINTS, WINDOW, both_sides, half_done};
 
 /// Fewer channels than this on either side leave the lanes too empty.
 const FEWEST_CHANNELS: usize = 8;
@@ -128,6 +128,7 @@ impl<E: Element> Scatter<'_, E> {
         let mut places = Places { data: self.room, across: wide, depth };
         let top = self.before[0] as isize - (first * OUT) as isize;
         places.fill::<I>(self.image, self.size, self.channels, rows * OUT + S - OUT, [top, self.before[1] as isize]);
+        let mut half = half_done();
         for ty in 0..rows {
             for tx in 0..across {
                 let corner = (ty * OUT * wide + tx * OUT) * depth;
@@ -136,6 +137,7 @@ impl<E: Element> Scatter<'_, E> {
                     let data = &places.data[corner + c..];
                     let points = &mut self.points[tile + c..];
                     both_sides::<T, E, IN, S>(
+                        &mut half,
                         #[inline(always)]
                         |i, j| Lanes::load(&data[(i * wide + j) * depth..]),
                         #[inline(always)]
@@ -174,6 +176,7 @@ impl<E: Element> Kernel for Gather<'_, E> {
         let (first, rows, across) = self.band;
         let (depth, wide) = (depth(self.channels), across * OUT);
         let places = Places { data: self.room, across: wide, depth };
+        let mut half = half_done();
         for ty in 0..rows {
             for tx in 0..across {
                 let corner = (ty * OUT * wide + tx * OUT) * depth;
@@ -182,6 +185,7 @@ impl<E: Element> Kernel for Gather<'_, E> {
                     let points = &self.points[tile + c..];
                     let data = &mut places.data[corner + c..];
                     both_sides::<Output, E, OUT, IN>(
+                        &mut half,
                         #[inline(always)]
                         |i, j| Lanes::load(&points[(i * IN + j) * self.stride..]),
                         #[inline(always)]

@@ -60,59 +60,54 @@ impl<E: Element> Places<'_, E> {
         for r in 0..rows {
             let row = &self.data[r * self.across * self.depth..][..w * self.depth];
             let at = (top + r) * w;
-            let mut c = 0;
-            while c < channels {
-                let some = BLOCK.min(channels - c);
+            if channels < BLOCK || w < BLOCK {
+                for (c, x) in (0..channels).flat_map(|c| (0..w).map(move |x| (c, x))) {
+                    let here = c * h * w + at + x;
+                    let mut y = row[x * self.depth + c] + finish.bias.map_or(E::ZERO, |bias| bias[c]);
+                    if let Some(add) = finish.add {
+                        y += add[here];
+                    }
+                    image[here] = if finish.relu { rectified(y) } else { y };
+                }
+                continue;
+            }
+            // The last blocks overlap those before where they would not be whole.
+            for c in (0..channels).step_by(BLOCK) {
+                let c = c.min(channels - BLOCK);
                 let mut bias = [E::ZERO; BLOCK];
                 if let Some(all) = finish.bias {
-                    bias[..some].copy_from_slice(&all[c..c + some]);
+                    bias.copy_from_slice(&all[c..c + BLOCK]);
                 }
-                let mut x = 0;
-                while x < w {
-                    let places = BLOCK.min(w - x);
-                    if some == BLOCK && places == BLOCK {
-                        let mut lines = [E::ZERO; BLOCK * BLOCK];
-                        block::<E, I>(&row[x * self.depth + c..], self.depth, &mut lines, BLOCK);
-                        for i in 0..BLOCK {
-                            let here = (c + i) * h * w + at + x;
-                            let mut line = [E::ZERO; BLOCK];
+                for x in (0..w).step_by(BLOCK) {
+                    let x = x.min(w - BLOCK);
+                    let mut lines = [E::ZERO; BLOCK * BLOCK];
+                    block::<E, I>(&row[x * self.depth + c..], self.depth, &mut lines, BLOCK);
+                    for i in 0..BLOCK {
+                        let here = (c + i) * h * w + at + x;
+                        let mut line = [E::ZERO; BLOCK];
+                        for p in 0..BLOCK {
+                            line[p] = lines[i * BLOCK + p] + bias[i];
+                        }
+                        if let Some(add) = finish.add {
+                            let add = &add[here..][..BLOCK];
                             for p in 0..BLOCK {
-                                line[p] = lines[i * BLOCK + p] + bias[i];
-                            }
-                            if let Some(add) = finish.add {
-                                let add = &add[here..][..BLOCK];
-                                for p in 0..BLOCK {
-                                    line[p] += add[p];
-                                }
-                            }
-                            if finish.relu {
-                                for y in &mut line {
-                                    *y = rectified(*y);
-                                }
-                            }
-                            image[here..][..BLOCK].copy_from_slice(&line);
-                        }
-                    } else {
-                        for i in 0..some {
-                            for p in 0..places {
-                                let here = (c + i) * h * w + at + x + p;
-                                let mut y = row[(x + p) * self.depth + c + i] + bias[i];
-                                if let Some(add) = finish.add {
-                                    y += add[here];
-                                }
-                                image[here] = if finish.relu { rectified(y) } else { y };
+                                line[p] += add[p];
                             }
                         }
+                        if finish.relu {
+                            for y in &mut line {
+                                *y = rectified(*y);
+                            }
+                        }
+                        image[here..][..BLOCK].copy_from_slice(&line);
                     }
-                    x += places;
                 }
-                c += some;
             }
         }
     }
 }
 
-/// `to[x][c] = from[c][x]`.
+/// `to[x][c] = from[c][x]`; the last blocks overlap those before where they would not be whole.
 #[inline(always)]
 pub(super) fn turn<E: Element, I: Isa>(
     from: &[E],
@@ -122,23 +117,19 @@ pub(super) fn turn<E: Element, I: Isa>(
     depth: usize,
     places: usize,
 ) {
-    let mut c = 0;
-    while c < channels {
-        let some = BLOCK.min(channels - c);
-        let mut x = 0;
-        while x < places {
-            let run = BLOCK.min(places - x);
-            if some == BLOCK && run == BLOCK {
-                block::<E, I>(&from[c * plane + x..], plane, &mut to[x * depth + c..], depth);
-            } else {
-                for i in 0..some {
-                    for p in 0..run {
-                        to[(x + p) * depth + c + i] = from[(c + i) * plane + x + p];
-                    }
-                }
+    if channels < BLOCK || places < BLOCK {
+        for c in 0..channels {
+            for x in 0..places {
+                to[x * depth + c] = from[c * plane + x];
             }
-            x += run;
         }
-        c += some;
+        return;
+    }
+    for c in (0..channels).step_by(BLOCK) {
+        let c = c.min(channels - BLOCK);
+        for x in (0..places).step_by(BLOCK) {
+            let x = x.min(places - BLOCK);
+            block::<E, I>(&from[c * plane + x..], plane, &mut to[x * depth + c..], depth);
+        }
     }
 }

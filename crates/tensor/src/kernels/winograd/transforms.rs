@@ -64,15 +64,21 @@ pub(super) trait Matrix<const N: usize, const M: usize> {
     fn times<E: Element>(x: [Lanes<E>; M]) -> [Lanes<E>; N];
 }
 
-/// `matrix x matrix^T`: `get(i, j)` gives an element of x, `put(i, j, y)` takes one of the result.
+/// Room for what [`both_sides`] has half done: made once for many tiles, because clearing it takes as long as a tile.
+#[inline(always)]
+pub(super) fn half_done<E: Element, const N: usize, const M: usize>() -> [[Lanes<E>; M]; N] {
+    [[Lanes::ZERO; M]; N]
+}
+
+/// `matrix x matrix^T`: `get(i, j)` gives an element of x, `put(i, j, y)` takes one of the result; `half` is room.
 ///
 /// No array of tiles is handed on, and no closure to a function of the standard library: both would end in calls.
 #[inline(always)]
 pub(super) fn both_sides<T: Matrix<N, M>, E: Element, const N: usize, const M: usize>(
+    half: &mut [[Lanes<E>; M]; N],
     get: impl Fn(usize, usize) -> Lanes<E>,
     mut put: impl FnMut(usize, usize, Lanes<E>),
 ) {
-    let mut half = [[Lanes::ZERO; M]; N];
     for j in 0..M {
         let mut column = [Lanes::ZERO; M];
         for (i, x) in column.iter_mut().enumerate() {

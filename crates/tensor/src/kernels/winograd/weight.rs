@@ -1,6 +1,6 @@
 //! The gradient of the windows: the adjoint of the convolution in its weight, point by point.
 
-use super::transforms::{IN, LANES, Lanes, OUT, OutputAdjoint, POINTS, WINDOW, WindowAdjoint, both_sides};
+use super::transforms::{IN, LANES, Lanes, OUT, OutputAdjoint, POINTS, WINDOW, WindowAdjoint, both_sides, half_done};
 use super::{GAP, Scatter, Winograd, depth, room};
 use crate::buffer::Buffer;
 use crate::kernels::panels::{Left, Out, PANEL, Right, multiply};
@@ -38,9 +38,11 @@ impl<E: Element> Kernel for FromPoints<'_, E> {
     fn run<I: Isa>(self) {
         let area = WINDOW * WINDOW;
         let some = LANES.min(self.outputs - self.first);
+        let mut half = half_done();
         for input in 0..self.inputs {
             let dw = &mut self.dw[input * area..];
             both_sides::<WindowAdjoint, E, WINDOW, IN>(
+                &mut half,
                 #[inline(always)]
                 |i, j| {
                     let at = ((i * IN + j) * self.inputs + input) * self.outputs + self.first;

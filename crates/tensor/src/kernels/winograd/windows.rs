@@ -2,7 +2,7 @@
 
 use super::Winograd;
 use super::layout::turn;
-use super::transforms::{IN, LANES, Lanes, POINTS, WINDOW, Window, both_sides};
+use super::transforms::{IN, LANES, Lanes, POINTS, WINDOW, Window, both_sides, half_done};
 use crate::kernels::panels::{PANEL, Right};
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
@@ -52,6 +52,7 @@ impl<E: Element> Kernel for Windows<'_, E> {
         let (inputs, outputs) = (plan.inputs, plan.outputs);
         // For each input and each element of its window the outputs side by side.
         let mut turned = [E::ZERO; INPUTS * AREA * LANES];
+        let mut half_way = half_done();
         for input in (0..inputs).step_by(INPUTS) {
             let here = INPUTS.min(inputs - input);
             for half in (0..PANEL.min(outputs - first)).step_by(LANES) {
@@ -77,6 +78,7 @@ impl<E: Element> Kernel for Windows<'_, E> {
                     let windows = &turned[c * AREA * LANES..][..AREA * LANES];
                     let points = &mut points[(input + c) * PANEL + half..];
                     both_sides::<Window, E, IN, WINDOW>(
+                        &mut half_way,
                         #[inline(always)]
                         |i, j| Lanes::load(&windows[(i * WINDOW + j) * LANES..]),
                         #[inline(always)]
