@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 /// The gradients of a loss with respect to all leaves on the ground level.
 pub(crate) fn gradients<E: Element>(root: Var<E>, seed: Var<E>) -> Gradients<E> {
-    let mut found = Vec::new();
+    let mut found = Vec::with_capacity(FEW);
     if let Some(node) = root.node.clone() {
         // The root's own buffers are given up before the walk begins.
         drop(root);
@@ -31,6 +31,9 @@ pub(crate) fn pull<E: Element>(level: u64, outputs: &[(Var<E>, Var<E>)], found: 
     let with_graph = roots.iter().any(|(n, g)| n.lowest < level || g.node.is_some());
     Sweep::new(level, with_graph).run(roots, found);
 }
+
+/// Room that most walks get along with, so that their lists need not grow step by step.
+const FEW: usize = 14;
 
 /// What has arrived so far at each node, by the node's address.
 type Waiting<E> = HashMap<usize, (Arc<Node<E>>, Var<E>), BuildHasherDefault<AddressHasher>>; // lookups only
@@ -65,7 +68,8 @@ impl PartialOrd for Turn {
 
 impl<E: Element> Sweep<E> {
     fn new(level: u64, with_graph: bool) -> Self {
-        Self { level, with_graph, queue: BinaryHeap::new(), waiting: Waiting::default(), arrivals: 0 }
+        let waiting = Waiting::with_capacity_and_hasher(FEW, BuildHasherDefault::default());
+        Self { level, with_graph, queue: BinaryHeap::with_capacity(FEW), waiting, arrivals: 0 }
     }
 
     fn run(mut self, roots: Vec<(Arc<Node<E>>, Var<E>)>, found: &mut dyn FnMut(LeafId, Var<E>)) {

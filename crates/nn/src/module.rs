@@ -2,7 +2,7 @@
 
 use kniff_autograd::{Parameter, Var};
 use kniff_tensor::{Element, Tensor};
-use std::fmt;
+use std::fmt::{self, Write};
 
 /// Where in a model one is: names joined by dots, as in `block1.fc.weight`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -13,16 +13,27 @@ pub struct Path {
 impl Path {
     /// The top of a model.
     pub fn root() -> Self {
-        Self::default()
+        // Long enough for most names, so that the text does not grow on the way down.
+        Self { text: String::with_capacity(64) }
     }
 
     /// Runs `f` one name further down.
     pub fn enter<R>(&mut self, name: &str, f: impl FnOnce(&mut Path) -> R) -> R {
+        self.enter_shown(&name, f)
+    }
+
+    /// Runs `f` one number further down, as in `layers.3`.
+    pub fn enter_index<R>(&mut self, index: usize, f: impl FnOnce(&mut Path) -> R) -> R {
+        self.enter_shown(&index, f)
+    }
+
+    fn enter_shown<R>(&mut self, name: &dyn fmt::Display, f: impl FnOnce(&mut Path) -> R) -> R {
         let before = self.text.len();
         if before > 0 {
             self.text.push('.');
         }
-        self.text.push_str(name);
+        // Writing to a string does not fail.
+        let _ = write!(self.text, "{name}");
         let result = f(self);
         self.text.truncate(before);
         result
@@ -111,12 +122,12 @@ impl<E: Element> Module<E> for Buffer<E> {
 impl<E: Element, M: Module<E>> Module<E> for Vec<M> {
     fn visit<'a>(&'a self, path: &mut Path, visitor: &mut dyn Visitor<'a, E>) {
         for (i, m) in self.iter().enumerate() {
-            path.enter(&i.to_string(), |path| m.visit(path, visitor));
+            path.enter_index(i, |path| m.visit(path, visitor));
         }
     }
     fn visit_mut<'a>(&'a mut self, path: &mut Path, visitor: &mut dyn VisitorMut<'a, E>) {
         for (i, m) in self.iter_mut().enumerate() {
-            path.enter(&i.to_string(), |path| m.visit_mut(path, visitor));
+            path.enter_index(i, |path| m.visit_mut(path, visitor));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! training step asks for the same sizes every time, so after the first step nothing is allocated. Buffers below 1 KiB
 //! are left to the system's allocator, which is as fast for them.
 
+use std::fmt;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -195,6 +196,26 @@ impl<E: Pooled> Buffer<E> {
     /// The vector behind the buffer and where the elements start in it; the pool loses it.
     pub(crate) fn into_parts(mut self) -> (Vec<E>, usize, usize) {
         (std::mem::take(&mut self.data), self.start, self.len)
+    }
+}
+
+impl<E: Pooled> Clone for Buffer<E> {
+    fn clone(&self) -> Self {
+        let mut copy = Self::scratch(self.len);
+        copy.as_mut_slice().copy_from_slice(self.as_slice());
+        copy
+    }
+}
+
+impl<E: Pooled + PartialEq> PartialEq for Buffer<E> {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl<E: Pooled + fmt::Debug> fmt::Debug for Buffer<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.as_slice().fmt(f)
     }
 }
 

@@ -4,6 +4,7 @@
 //! upper byte, 24 further bits decide, so that the probability is exact to 2^-32. The bits of each chunk come from a
 //! child of the generator that is keyed by the chunk's position: they depend neither on threads nor on order.
 
+use crate::buffer::Buffer;
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, Rng, parallel};
 use rand::TryRng;
@@ -18,7 +19,7 @@ const BLOCK: usize = 32 * LANES;
 /// Which elements stay, a bit for each, and what they are multiplied with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mask {
-    words: Vec<u32>,
+    words: Buffer<u32>,
     len: usize,
     scale: f64,
 }
@@ -33,10 +34,10 @@ impl Mask {
     #[track_caller]
     pub fn draw(keep: f64, len: usize, rng: &Rng) -> Self {
         assert!((0.0..=1.0).contains(&keep), "dropout: {keep} is not a probability");
-        let mut words = vec![0; len.div_ceil(BLOCK) * LANES];
+        let mut words = Buffer::zeros(len.div_ceil(BLOCK) * LANES);
         let threshold = (keep * 2f64.powi(32)).round() as u64;
         let words_in_chunk = CHUNK / BLOCK * LANES;
-        parallel::chunks_if(parallel::pays(len), &mut words, words_in_chunk, |i, words| {
+        parallel::chunks_if(parallel::pays(len), words.as_mut_slice(), words_in_chunk, |i, words| {
             draw_chunk(threshold, &mut rng.keyed(i as u64), words, CHUNK.min(len - i * CHUNK));
         });
         let scale = if keep > 0.0 { 1.0 / keep } else { 0.0 };
@@ -50,11 +51,12 @@ impl Mask {
     #[track_caller]
     pub fn of(stays: &[bool], keep: f64) -> Self {
         assert!((0.0..=1.0).contains(&keep), "dropout: {keep} is not a probability");
-        let mut words = vec![0; stays.len().div_ceil(BLOCK) * LANES];
+        let mut buffer = Buffer::zeros(stays.len().div_ceil(BLOCK) * LANES);
+        let words = buffer.as_mut_slice();
         for (i, _) in stays.iter().enumerate().filter(|(_, stays)| **stays) {
             words[i / BLOCK * LANES + i % LANES] |= 1 << (i % BLOCK / LANES);
         }
-        Self { words, len: stays.len(), scale: if keep > 0.0 { 1.0 / keep } else { 0.0 } }
+        Self { words: buffer, len: stays.len(), scale: if keep > 0.0 { 1.0 / keep } else { 0.0 } }
     }
 
     /// What the elements that stay are multiplied with: 1 over the probability of staying, 0 if that is 0.
@@ -68,7 +70,7 @@ impl Mask {
     /// If there is no such element.
     pub fn keeps(&self, i: usize) -> bool {
         assert!(i < self.len, "dropout: element {i} of {}", self.len);
-        self.words[i / BLOCK * LANES + i % LANES] >> (i % BLOCK / LANES) & 1 == 1
+        self.words.as_slice()[i / BLOCK * LANES + i % LANES] >> (i % BLOCK / LANES) & 1 == 1
     }
 
     /// `out[i] = scale x[i]` where element i stays, 0 where it does not. Forward and backward are the same.
@@ -92,7 +94,7 @@ impl Mask {
         // Pieces start at whole blocks.
         parallel::pieces(out, |start, out| {
             let x = &x[start..start + out.len()];
-            dispatch(Apply { words: &self.words[start / BLOCK * LANES..], scale, x, out });
+            dispatch(Apply { words: &self.words.as_slice()[start / BLOCK * LANES..], scale, x, out });
         });
     }
 }

@@ -256,19 +256,13 @@ fn reduce<E: Element, R: Reduction<E>>(name: &str, op: R, t: &Tensor<E>, axes: &
     }
     // In the order of memory, neighbouring axes that share a fate are one.
     let (dense, order) = in_memory_order(t);
-    let mut runs: Vec<(usize, bool)> = vec![];
-    for (&n, &axis) in dense.shape.iter().zip(&order) {
-        match runs.last_mut() {
-            Some((size, flag)) if *flag == set.0[axis] => *size *= n,
-            _ => runs.push((n, set.0[axis])),
-        }
+    let mut runs = Runs::default();
+    for (&n, &axis) in dense.shape.iter().zip(order.iter()) {
+        runs.push(n, set.0[axis]);
     }
     let mut now = dense;
     let mut lifted = false;
-    while let Some(at) = runs.iter().rposition(|r| r.1) {
-        let (n, _) = runs.remove(at);
-        let (outer, inner): (usize, usize) =
-            (runs[..at].iter().map(|r| r.0).product(), runs[at..].iter().map(|r| r.0).product());
+    while let Some((outer, n, inner)) = runs.take_last() {
         let mut out = Tensor::scratch([outer * inner]);
         let (x, slots) = (now.slice_of(), out.fresh_mut());
         match (inner, lifted) {
@@ -285,23 +279,63 @@ fn reduce<E: Element, R: Reduction<E>>(name: &str, op: R, t: &Tensor<E>, axes: &
         return out;
     }
     // What is left of the axes is in the order of memory still.
-    let left: Vec<usize> = order.iter().copied().filter(|&axis| !set.0[axis]).collect();
-    let sizes: Vec<usize> = left.iter().map(|&axis| t.shape[axis]).collect();
-    let mut back: Vec<usize> = (0..left.len()).collect();
-    back.sort_by_key(|&i| left[i]);
-    now.reshape(sizes).permute(&back).reshape(shape)
+    let (mut left, mut rank) = ([0; MAX_RANK], 0);
+    for &axis in order.iter().filter(|&&axis| !set.0[axis]) {
+        left[rank] = axis;
+        rank += 1;
+    }
+    let left = &left[..rank];
+    let (mut sizes, mut back) = ([0; MAX_RANK], [0; MAX_RANK]);
+    for (i, &axis) in left.iter().enumerate() {
+        (sizes[i], back[i]) = (t.shape[axis], i);
+    }
+    back[..rank].sort_unstable_by_key(|&i| left[i]);
+    now.reshape(&sizes[..rank]).permute(&back[..rank]).reshape(shape)
+}
+
+/// Neighbouring axes that are reduced together or kept together, as their joint size and whether they are reduced.
+#[derive(Default)]
+struct Runs {
+    runs: [(usize, bool); MAX_RANK],
+    count: usize,
+}
+
+impl Runs {
+    fn push(&mut self, n: usize, reduced: bool) {
+        match self.runs[..self.count].last_mut() {
+            Some((size, flag)) if *flag == reduced => *size *= n,
+            _ => {
+                self.runs[self.count] = (n, reduced);
+                self.count += 1;
+            }
+        }
+    }
+
+    /// Takes the last run that is reduced: the product of the sizes before it, its own, and the product of those after it.
+    fn take_last(&mut self) -> Option<(usize, usize, usize)> {
+        let runs = &mut self.runs[..self.count];
+        let at = runs.iter().rposition(|run| run.1)?;
+        let n = runs[at].0;
+        runs[at..].rotate_left(1);
+        self.count -= 1;
+        let product = |runs: &[(usize, bool)]| runs.iter().map(|run| run.0).product();
+        Some((product(&self.runs[..at]), n, product(&self.runs[at..self.count])))
+    }
 }
 
 /// A dense tensor with the axes in the order in which they lie in memory, and which axis of `t` each is.
-fn in_memory_order<E: Element>(t: &Tensor<E>) -> (Tensor<E>, Vec<usize>) {
-    let mut order: Vec<usize> = (0..t.rank()).collect();
+fn in_memory_order<E: Element>(t: &Tensor<E>) -> (Tensor<E>, Shape) {
+    // Axes fit into a shape as sizes do, and lie in the value itself.
+    let mut order = t.shape;
+    let axes = order.axes_mut();
+    axes.iter_mut().enumerate().for_each(|(i, axis)| *axis = i);
     if !t.is_contiguous() {
-        order.sort_by_key(|&axis| std::cmp::Reverse(t.strides[axis]));
-        let sorted = t.permute(&order);
+        axes.sort_by_key(|&axis| std::cmp::Reverse(t.strides[axis]));
+        let sorted = t.permute(axes);
         if sorted.is_contiguous() {
             return (sorted, order);
         }
-        order.sort_unstable();
+        axes.sort_unstable();
     }
     (t.contiguous(), order)
 }
