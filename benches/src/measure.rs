@@ -116,6 +116,23 @@ pub fn measure(request: &Request, samples: f64, mut step: impl FnMut() -> Option
     )
 }
 
+/// The median of a step's time in milliseconds: at least five steps and `PEERS_SECONDS` (0.3 unless set), after half as
+/// long for warming up.
+pub fn step_ms(mut step: impl FnMut() -> Option<f64>) -> f64 {
+    let seconds = setting("PEERS_SECONDS", 0.3);
+    let mut run = |seconds: f64, least: usize| {
+        let (begin, mut times) = (Instant::now(), Vec::new());
+        while times.len() < least || begin.elapsed().as_secs_f64() < seconds {
+            let start = Instant::now();
+            step();
+            times.push(start.elapsed().as_secs_f64() * 1e3);
+        }
+        median(&mut times)
+    };
+    run(seconds / 2.0, 3);
+    run(seconds, 5)
+}
+
 /// The line for a workload that is not there.
 pub fn unsupported(request: &Request, why: &str) -> String {
     format!(

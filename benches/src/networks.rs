@@ -31,6 +31,13 @@ pub fn mlp_bn(rng: &mut Rng) -> Sequential {
         .with(Linear::new(256, 10, GlorotNormal, rng))
 }
 
+/// As many hidden layers of one width as `depth` says, with ReLU, from an input of that width too.
+pub fn mlp(width: usize, depth: usize, outputs: usize, rng: &mut Rng) -> Sequential {
+    let hidden = (0..depth)
+        .fold(Sequential::new(), |network, _| network.with(Linear::new(width, width, HeNormal, rng)).with(Relu));
+    hidden.with(Linear::new(width, outputs, GlorotNormal, rng))
+}
+
 /// Two convolutions, a pooling and two dense layers, on digits.
 pub fn lenet(rng: &mut Rng) -> Sequential {
     Sequential::new()
@@ -57,6 +64,19 @@ pub fn vgg_bn(rng: &mut Rng) -> Sequential {
         network = network.with(MaxPool2d::new(2));
     }
     network.with(Flatten).with(Linear::new(4096, 10, GlorotNormal, rng))
+}
+
+/// A convolution, a pooling and a residual block with batch norm, on small colour pictures.
+pub fn residual_small(rng: &mut Rng) -> Sequential {
+    let network = normed(Sequential::new(), 3, 16, 1, rng).with(Relu).with(MaxPool2d::new(2));
+    let body = normed(Sequential::new(), 16, 16, 1, rng).with(Relu);
+    let block = Residual::new(normed(body, 16, 16, 1, rng));
+    network.with(block).with(Relu).with(AdaptiveAvgPool2d::new(1)).with(Flatten).with(Linear::new(
+        16,
+        10,
+        GlorotNormal,
+        rng,
+    ))
 }
 
 /// The residual network of twenty layers for CIFAR.

@@ -3,7 +3,7 @@
 use crate::networks;
 use kniff_autograd::ops::ChannelMoments;
 use kniff_autograd::{Gradients, Parameter, Var};
-use kniff_data::{Augment, ColorPca, HorizontalFlip, PadCrop, PcaOptions, PcaWhitening};
+use kniff_data::{Augment, ColorPca, HorizontalFlip, ImageDataset, Loader, PadCrop, PcaOptions, PcaWhitening};
 use kniff_nn::layers::{MaxPool2d, Sequential};
 use kniff_nn::losses::CrossEntropy;
 use kniff_nn::{ClassHead, Compiled, Layer, Loss, Model, ModuleExt};
@@ -11,9 +11,12 @@ use kniff_optim::{Adam, Momentum, Nesterov, Optimizer, Rule};
 use kniff_tensor::{ConvOptions, Indices, Rng, Tensor};
 
 /// The workloads there are.
-pub const NAMES: [&str; 24] = [
+pub const NAMES: [&str; 28] = [
     "mlp_small",
     "mlp_bn",
+    "residual_small",
+    "infer_mlp_small_b1",
+    "infer_residual_small_b1",
     "infer_mlp_bn_b1",
     "infer_mlp_bn_b256",
     "softmax_ce",
@@ -25,6 +28,7 @@ pub const NAMES: [&str; 24] = [
     "augment",
     "lenet",
     "vgg_bn",
+    "vgg_bn_loader",
     "resnet20",
     "infer_vgg_bn_b1",
     "infer_vgg_bn_b256",
@@ -43,6 +47,9 @@ const DIGIT: [usize; 1] = [784];
 /// Colour images.
 const PICTURE: [usize; 3] = [3, 32, 32];
 
+/// Small colour images.
+const THUMBNAIL: [usize; 3] = [3, 16, 16];
+
 /// How many distinct batches are cycled through.
 const BATCHES: usize = 16;
 
@@ -60,6 +67,11 @@ pub fn step(workload: &str) -> Option<(f64, Step)> {
         "mlp_bn" => (128.0, train(networks::mlp_bn(&mut rng), &DIGIT, 128, Adam::default(), 1e-3)),
         "infer_mlp_bn_b1" => (1.0, infer(networks::mlp_bn(&mut rng), &DIGIT, 1)),
         "infer_mlp_bn_b256" => (256.0, infer(networks::mlp_bn(&mut rng), &DIGIT, 256)),
+        "residual_small" => {
+            (16.0, train(networks::residual_small(&mut rng), &THUMBNAIL, 16, Nesterov { momentum: 0.9 }, 0.01))
+        }
+        "infer_mlp_small_b1" => (1.0, infer(networks::mlp_small(&mut rng), &DIGIT, 1)),
+        "infer_residual_small_b1" => (1.0, infer(networks::residual_small(&mut rng), &THUMBNAIL, 1)),
         "softmax_ce" => (4096.0, softmax_ce(&mut rng)),
         "tanh" => (4_194_304.0, tanh(&mut rng)),
         "adam10m" => (1e7, adam(&mut rng)),
@@ -68,6 +80,7 @@ pub fn step(workload: &str) -> Option<(f64, Step)> {
         "pca_whiten" => (50_000.0, pca_whiten(&mut rng)),
         "lenet" => (64.0, train(networks::lenet(&mut rng), &[1, 28, 28], 64, Adam::default(), 1e-3)),
         "vgg_bn" => (64.0, train(networks::vgg_bn(&mut rng), &PICTURE, 64, Nesterov { momentum: 0.9 }, 0.01)),
+        "vgg_bn_loader" => (64.0, train_from_loader(networks::vgg_bn(&mut rng), Nesterov { momentum: 0.9 }, 0.01)),
         "resnet20" => {
             let rule = Momentum { momentum: 0.9, ..Momentum::default() };
             (128.0, train(networks::resnet20(&mut rng), &PICTURE, 128, rule, 0.1))
@@ -93,25 +106,60 @@ fn labels(n: usize, classes: usize, rng: &mut Rng) -> Indices {
 }
 
 /// One training step: forward, loss read as a number, backward, update.
-fn train<R: Rule>(network: Sequential, input: &[usize], batch: usize, rule: R, learning_rate: f64) -> Step {
-    let mut model: Model<Sequential, ClassHead> = Model::new(network).expect("the network ends in logits");
-    let mut optimizer = Optimizer::new(rule, learning_rate);
-    let loss = CrossEntropy::new();
+///
+/// # Panics
+/// Unless the network ends in ten logits.
+pub fn train<R: Rule>(network: Sequential, input: &[usize], batch: usize, rule: R, learning_rate: f64) -> Step {
     let mut rng = Rng::new(1);
     let batches: Vec<(Var, Indices)> = (0..BATCHES)
         .map(|_| (Var::constant(Tensor::randn([&[batch], input].concat(), &mut rng)), labels(batch, 10, &mut rng)))
         .collect();
+    let mut update = updates(network, rule, learning_rate, rng);
     let mut at = 0;
     Box::new(move || {
         let (x, y) = &batches[at % BATCHES];
         at += 1;
+        Some(update(x, y))
+    })
+}
+
+/// What trains a network on one batch after the other and gives their losses.
+fn updates<R: Rule>(
+    network: Sequential,
+    rule: R,
+    learning_rate: f64,
+    mut rng: Rng,
+) -> impl FnMut(&Var, &Indices) -> f64 {
+    let mut model: Model<Sequential, ClassHead> = Model::new(network).expect("the network ends in logits");
+    let mut optimizer = Optimizer::new(rule, learning_rate);
+    let loss = CrossEntropy::new();
+    move |x, y| {
         let output = model.forward_train(x, &mut rng);
         let loss = loss.loss(&output, y).expect("labels below 10");
         drop(output);
         let value = loss.item();
         let gradients = loss.backward();
         optimizer.step(model.parameters_mut(), &gradients).expect("valid settings");
-        Some(f64::from(value))
+        f64::from(value)
+    }
+}
+
+/// A training step on batches of 64 that a loader makes ahead from 10,000 images of bytes: padded by 4 and cropped, flipped.
+fn train_from_loader<R: Rule>(network: Sequential, rule: R, learning_rate: f64) -> Step {
+    const IMAGES: usize = 10_000;
+    let mut rng = Rng::new(1);
+    let mut bytes = vec![0; IMAGES * PICTURE.iter().product::<usize>()];
+    rng.fill_random_bytes(&mut bytes);
+    let data = ImageDataset::new(bytes, PICTURE, labels(IMAGES, 10, &mut rng)).expect("whole images");
+    let augment =
+        Augment::new().then(PadCrop::new(4).expect("a padding")).then(HorizontalFlip::new(0.5).expect("a probability"));
+    let loader: Loader<_> =
+        Loader::new(data).batch_size(64).drop_last(true).shuffle(&rng).prefetch(1, 4).augment_images(augment);
+    let mut update = updates(network, rule, learning_rate, rng);
+    let mut batches = (0..).flat_map(move |epoch| loader.epoch(epoch));
+    Box::new(move || {
+        let batch = batches.next()?.expect("batches of whole images");
+        Some(update(&Var::constant(batch.inputs), &batch.targets))
     })
 }
 

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 
 /// The workspace's root folder.
 pub(crate) fn root() -> PathBuf {
@@ -47,10 +47,7 @@ impl Cargo {
 
     /// Runs to the end; true if it succeeded.
     pub(crate) fn succeeds(&self) -> bool {
-        let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let mut command = Command::new(program);
-        command.args(&self.arguments).envs(self.variables.iter().copied()).current_dir(root());
-        match command.status() {
+        match self.command().status() {
             Ok(status) => status.success(),
             Err(error) => {
                 println!("cannot start `{}`: {error}", self.line());
@@ -61,9 +58,26 @@ impl Cargo {
 
     /// Runs quietly; true if it succeeded.
     pub(crate) fn is_there(&self) -> bool {
+        self.command().output().is_ok_and(|output| output.status.success())
+    }
+
+    /// Runs to the end with errors passed through; what it printed, if it succeeded.
+    pub(crate) fn output(&self) -> Option<String> {
+        let output = self.command().stderr(Stdio::inherit()).output();
+        match output {
+            Ok(output) => output.status.success().then(|| String::from_utf8_lossy(&output.stdout).into_owned()),
+            Err(error) => {
+                println!("cannot start `{}`: {error}", self.line());
+                None
+            }
+        }
+    }
+
+    fn command(&self) -> Command {
         let program = std::env::var_os("CARGO").unwrap_or_else(|| OsString::from("cargo"));
-        let output = Command::new(program).args(&self.arguments).current_dir(root()).output();
-        output.is_ok_and(|output| output.status.success())
+        let mut command = Command::new(program);
+        command.args(&self.arguments).envs(self.variables.iter().copied()).current_dir(root());
+        command
     }
 
     /// Runs to the end and turns the outcome into this program's exit code.
