@@ -15,3 +15,4 @@ mod optimizer_behaviour;
 mod signal_propagation;
 mod softmax;
 mod surprise;
+mod survive;

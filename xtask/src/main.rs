@@ -13,6 +13,7 @@ mod rule;
 mod rules;
 mod sanitize;
 mod source;
+mod survive;
 mod tidy;
 mod tree;
 mod unsafe_list;
@@ -46,6 +47,8 @@ enum Command {
     Sanitize(sanitize::Sanitize),
     /// Run the benches, and keep or compare a baseline
     Bench(bench::Bench),
+    /// Kill a training again and again, resume it, and compare what it ends with
+    Survive(survive::Survive),
     /// Create the one file of a new op, layer, rule, ... and declare it
     New(new::New),
 }
@@ -60,6 +63,7 @@ fn main() -> ExitCode {
         Command::Unsafe(command) => command.run(),
         Command::Sanitize(command) => command.run(),
         Command::Bench(command) => command.run(),
+        Command::Survive(command) => command.run(),
         Command::New(command) => command.run(),
     }
 }

@@ -25,6 +25,7 @@ mod elementwise;
 mod gradients;
 mod ledger;
 mod node;
+mod non_finite;
 pub mod op;
 pub mod ops;
 mod parameter;
@@ -37,6 +38,7 @@ pub use doors::{gnvp, grad, hessian, hvp, jacobian, jvp, per_example_gradients, 
 pub use elementwise::{Elementwise, Keep};
 pub use gradients::Gradients;
 pub use ledger::{Ledger, LedgerRow};
+pub use non_finite::NonFinite;
 pub use op::{At, Cotangents, Keeps, Op, apply};
 pub use parameter::{Parameter, ParameterId};
 pub use var::Var;

@@ -4,7 +4,7 @@ use crate::Var;
 use crate::gradients::Gradients;
 use crate::node::{GROUND, Kind, LeafId, Node};
 use crate::op::{At, Cotangents};
-use kniff_tensor::Element;
+use kniff_tensor::{Element, Tensor};
 use std::cmp::Ordering;
 use std::collections::{BinaryHeap, HashMap}; // lookups only
 use std::hash::{BuildHasherDefault, Hasher};
@@ -22,6 +22,20 @@ pub(crate) fn gradients<E: Element>(root: Var<E>, seed: Var<E>) -> Gradients<E> 
     Gradients::from_pairs(found)
 }
 
+/// [`gradients`] with every cotangent on the way shown to `watch`, beside the operation whose pull-back gave it.
+pub(crate) fn gradients_watched<E: Element>(root: Var<E>, seed: Var<E>, watch: &mut Watch<'_, E>) -> Gradients<E> {
+    let mut found = Vec::new();
+    if let Some(node) = root.node.clone() {
+        drop(root);
+        let sweep = Sweep { watch: Some(watch), ..Sweep::new(GROUND, false) };
+        sweep.run(vec![(node, seed)], &mut |id, g| found.push((id, g.into_value())));
+    }
+    Gradients::from_pairs(found)
+}
+
+/// What is shown a record and what its pull-back gives.
+pub(crate) type Watch<'a, E> = dyn FnMut(&Node<E>, &Tensor<E>) + 'a;
+
 /// The cotangents of the leaves of one level, as values that outer transformations can go on from.
 pub(crate) fn pull<E: Element>(level: u64, outputs: &[(Var<E>, Var<E>)], found: &mut dyn FnMut(LeafId, Var<E>)) {
     let roots: Vec<_> = outputs
@@ -38,7 +52,8 @@ const FEW: usize = 14;
 /// What has arrived so far at each node, by the node's address.
 type Waiting<E> = HashMap<usize, (Arc<Node<E>>, Var<E>), BuildHasherDefault<AddressHasher>>; // lookups only
 
-struct Sweep<E: Element> {
+struct Sweep<'w, E: Element> {
+    watch: Option<&'w mut Watch<'w, E>>,
     level: u64,
     with_graph: bool,
     queue: BinaryHeap<Turn>,
@@ -66,10 +81,10 @@ impl PartialOrd for Turn {
     }
 }
 
-impl<E: Element> Sweep<E> {
+impl<E: Element> Sweep<'_, E> {
     fn new(level: u64, with_graph: bool) -> Self {
         let waiting = Waiting::with_capacity_and_hasher(FEW, BuildHasherDefault::default());
-        Self { level, with_graph, queue: BinaryHeap::with_capacity(FEW), waiting, arrivals: 0 }
+        Self { watch: None, level, with_graph, queue: BinaryHeap::with_capacity(FEW), waiting, arrivals: 0 }
     }
 
     fn run(mut self, roots: Vec<(Arc<Node<E>>, Var<E>)>, found: &mut dyn FnMut(LeafId, Var<E>)) {
@@ -89,6 +104,9 @@ impl<E: Element> Sweep<E> {
                 }
                 Kind::Cut(_) => {}
                 Kind::Op(_) => self.pull_back(&node, g, &mut given),
+            }
+            if let Some(watch) = &mut self.watch {
+                given.iter().for_each(|(_, g)| watch(&node, g.value()));
             }
             for (i, g) in given.drain(..) {
                 if let Some(parent) = &node.inputs[i].node {

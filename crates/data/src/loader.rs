@@ -5,6 +5,7 @@ use crate::{Augment, Batch, DataError, Dataset, Evidence, Sampler, Suspect};
 use kniff_tensor::{Element, Rng, Shape};
 use std::sync::Arc;
 
+mod describe;
 mod epoch;
 
 pub use epoch::Epoch;

@@ -2,12 +2,13 @@
 
 use crate::{Augment, Batch, DataError, Dataset, Fingerprint, Subset, TensorDataset, split_indices, stratified_split};
 use kniff_tensor::{Element, Indices, Rng, Shape};
+use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// What a part of the data is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Role {
     /// To train on, and to fit a normaliser on.
     Train,
@@ -54,7 +55,7 @@ impl Purpose for Test {
 }
 
 /// Where a data set comes from: which part of which split, and which normaliser was applied.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// What it is for.
     pub role: Role,

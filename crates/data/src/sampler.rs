@@ -80,6 +80,13 @@ pub trait Sampler: Send + Sync {
         Vec::new()
     }
 
+    /// The kind and its settings in a line, by which a resumed training knows whether it has the same sampler.
+    fn describe(&self) -> String {
+        let full = std::any::type_name::<Self>();
+        let head = full.split('<').next().unwrap_or(full);
+        head.rsplit("::").next().unwrap_or(head).to_owned()
+    }
+
     /// What was observed, as numbers for a checkpoint; empty for samplers without a memory.
     fn state(&self) -> Vec<f64> {
         Vec::new()
@@ -115,6 +122,9 @@ impl<S: Sampler + ?Sized> Sampler for Box<S> {
     }
     fn suspects(&self) -> Vec<Suspect> {
         (**self).suspects()
+    }
+    fn describe(&self) -> String {
+        (**self).describe()
     }
     fn state(&self) -> Vec<f64> {
         (**self).state()

@@ -28,6 +28,12 @@ struct Options {
     /// Where the model and the history go.
     #[arg(long, default_value = "out/digits")]
     out: PathBuf,
+    /// Where a checkpoint of everything is written after every epoch, and on Ctrl-C.
+    #[arg(long, value_name = "DIR")]
+    checkpoint: Option<PathBuf>,
+    /// Go on from the newest checkpoint in that folder.
+    #[arg(long, requires = "checkpoint")]
+    resume: bool,
 }
 
 fn main() -> ExitCode {
@@ -75,7 +81,17 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
             .schedule(Every::Step, Cosine::new(steps))
             .metric(Accuracy::new())
             .seed(options.seed);
+    if let Some(folder) = &options.checkpoint {
+        trainer = trainer.checkpoints(Checkpoints::in_folder(folder).on_interrupt());
+        if options.resume {
+            trainer.resume(folder)?;
+        }
+    }
     let report = trainer.fit(&train, None)?;
+    if let Stopped::Interrupted { .. } = report.stopped {
+        eprintln!("the same command with --resume goes on");
+        return Ok(());
+    }
 
     let mut confusion = ConfusionMatrix::new(10);
     let tested = trainer.evaluate_with(&test, &mut [&mut confusion])?;

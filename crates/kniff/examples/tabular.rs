@@ -113,7 +113,7 @@ fn fit_on(
     let report = match trainer.fit(&train, None) {
         Ok(report) => report,
         // A rate too large for these inputs; so the loss is not reached.
-        Err(TrainError::NonFiniteLoss { .. } | TrainError::NonFiniteWeights { .. }) => {
+        Err(error) if error.is_non_finite() => {
             return Ok(Run { epochs: options.epochs as f64, reached: false, accuracy: 0.0 });
         }
         Err(error) => return Err(error.into()),

@@ -19,6 +19,6 @@ pub use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 pub use kniff_trainer::curvature::{Lanczos, Surface};
 pub use kniff_trainer::metrics::{Accuracy, ConfusionMatrix, TopK};
 pub use kniff_trainer::{
-    AveragedWeights, Callback, ClosingPolicy, Control, CurvatureWatch, EarlyStopping, Every, History, Metric,
-    ModelFile, Monitor, Predictor, Progress, RangeTest, TrainError, Trainer, View,
+    AveragedWeights, Callback, Checkpoint, Checkpoints, ClosingPolicy, Control, CurvatureWatch, EarlyStopping, Every,
+    History, Metric, ModelFile, Monitor, Predictor, Progress, RangeTest, Stopped, TrainError, Trainer, View,
 };

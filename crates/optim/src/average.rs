@@ -77,6 +77,17 @@ impl<E: Element> WeightAverage<E> {
         self
     }
 
+    /// What was gathered, for a checkpoint: how many updates there were, and the sums by name.
+    pub fn state(&self) -> (u64, Vec<(String, Tensor<E>)>) {
+        (self.updates, self.names.iter().cloned().zip(self.sums.iter().cloned()).collect())
+    }
+
+    /// Takes back what [`WeightAverage::state`] gave, with the same settings.
+    pub fn load_state(&mut self, updates: u64, sums: Vec<(String, Tensor<E>)>) {
+        (self.updates, self.own) = (updates, None);
+        (self.names, self.sums) = sums.into_iter().unzip();
+    }
+
     /// How many updates there were.
     pub fn updates(&self) -> u64 {
         self.updates

@@ -435,6 +435,22 @@ impl<R: Rule, E: Element> Optimizer<R, E> {
         });
     }
 
+    /// Rule and settings, by name, in words: a resumed training compares them.
+    pub fn describe(&self) -> Vec<(String, String)> {
+        let mut all: Vec<(String, String)> = Vec::new();
+        let mut say = |name: &str, value: String| all.push((name.to_owned(), value));
+        say("rule", format!("{:?}", self.rule));
+        say("learning rate", self.learning_rate.to_string());
+        let only = if self.matrices_only { ", matrices only" } else { "" };
+        say("weight decay", format!("{}, {:?}{only}", self.weight_decay, self.decay));
+        say("clipping", self.clip.map_or_else(|| "none".into(), |clip| format!("{clip:?}")));
+        say("direction", if self.maximize { "uphill" } else { "downhill" }.to_owned());
+        for (selector, group) in &self.groups {
+            say(&format!("group {}", selector.name()), format!("{group:?}"));
+        }
+        all
+    }
+
     /// Everything that a checkpoint needs to continue exactly.
     pub fn state(&self) -> OptimizerState<E> {
         let seen = self.entries.iter().filter(|entry| entry.state.step > 0);

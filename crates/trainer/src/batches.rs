@@ -45,6 +45,39 @@ pub trait Batches<E: Element, T> {
         false
     }
 
+    /// [`Batches::epoch`] from batch number `batch` on, counted from 0.
+    fn epoch_from(&self, epoch: u64, batch: usize) -> EpochOf<E, T>
+    where
+        T: 'static,
+    {
+        Box::new(self.epoch(epoch).skip(batch))
+    }
+
+    /// What makes the batches what they are, by name, in words: a resumed training compares it.
+    fn describe(&self) -> Vec<(String, String)> {
+        let (batches, shape) = (self.batches().to_string(), self.input_shape().to_string());
+        vec![("batches".to_owned(), batches), ("shape of an input".to_owned(), shape)]
+    }
+
+    /// What was observed so far, as numbers for a checkpoint; the order of an epoch follows from what it is when [`Batches::epoch`] is called.
+    fn memory(&self) -> Vec<f64> {
+        Vec::new()
+    }
+
+    /// Takes back what [`Batches::memory`] gave.
+    ///
+    /// # Errors
+    /// If the numbers are not such a memory.
+    fn restore(&mut self, memory: &[f64]) -> Result<(), DataError> {
+        match memory {
+            [] => Ok(()),
+            _ => {
+                let (what, expected) = ("memory", "none, since these batches have no memory".to_owned());
+                Err(DataError::Setting { what, expected, found: format!("{} numbers", memory.len()) })
+            }
+        }
+    }
+
     /// Takes note of the loss that each example of a training step had, where the order depends on it.
     fn observe(&mut self, indices: &[usize], losses: &[f64]) {
         let _ = (indices, losses);
@@ -87,6 +120,22 @@ impl<E: Element, D: Dataset<E> + 'static> Batches<E, D::Target> for Loader<D, E>
 
     fn learns(&self) -> bool {
         Loader::learns(self)
+    }
+
+    fn epoch_from(&self, epoch: u64, batch: usize) -> EpochOf<E, D::Target> {
+        Box::new(Loader::epoch(self, epoch).skip_to(batch))
+    }
+
+    fn describe(&self) -> Vec<(String, String)> {
+        Loader::describe(self)
+    }
+
+    fn memory(&self) -> Vec<f64> {
+        self.sampler_state()
+    }
+
+    fn restore(&mut self, memory: &[f64]) -> Result<(), DataError> {
+        self.restore_sampler(memory)
     }
 
     fn observe(&mut self, indices: &[usize], losses: &[f64]) {

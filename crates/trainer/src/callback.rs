@@ -1,12 +1,13 @@
 //! The contract of a callback: what sees a training while it goes on, and may end it.
 
-use crate::{History, Monitor, TrainError};
+use crate::{History, Memory, Monitor, TrainError};
 use kniff_nn::Module;
 use kniff_tensor::Element;
 
 /// Sees a training at its turning points.
 ///
-/// All of it is optional; what is not written does nothing and costs nothing.
+/// All of it is optional; what is not written does nothing and costs nothing. A callback that panics has failed: the training ends
+/// with [`TrainError::Callback`] and the panic's message, and the last checkpoint stays.
 ///
 /// ```
 /// use kniff_nn::Module;
@@ -38,6 +39,21 @@ pub trait Callback<E: Element = f32>: Send {
     fn fit_start(&mut self, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
         let _ = (view, model);
         Ok(())
+    }
+
+    /// What it remembers of the training so far, for a checkpoint; a callback without a memory leaves this as it is.
+    fn memory(&self) -> Memory<E> {
+        Memory::default()
+    }
+
+    /// In the place of [`Callback::fit_start`] when a training is resumed: takes back what [`Callback::memory`] gave, so that all goes on
+    /// as if it had not been interrupted.
+    ///
+    /// # Errors
+    /// Whatever keeps the training from going on.
+    fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
+        let _ = memory;
+        self.fit_start(view, model)
     }
 
     /// Before an epoch.

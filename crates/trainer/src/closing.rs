@@ -1,7 +1,7 @@
 //! The closing policy in a training: cut, go on for a few epochs, stop; with the best weights before each of them.
 
 use crate::{Monitor, TrainError, View};
-use kniff_optim::{Action, Closing, ClosingRecord, Mode, PlateauTest};
+use kniff_optim::{Action, Closing, ClosingProgress, ClosingRecord, Mode, PlateauTest};
 use kniff_tensor::{Element, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -100,10 +100,20 @@ pub(crate) struct Closer<E: Element> {
 type State<E> = [(String, Tensor<E>)];
 
 /// The best value, its epoch and its weights.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
 struct Best<E: Element> {
     value: f64,
     epoch: usize,
     state: Vec<(String, Tensor<E>)>,
+}
+
+/// What a policy at work remembers, for a checkpoint.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(bound = "")]
+pub(crate) struct ClosingMemory<E: Element> {
+    progress: ClosingProgress,
+    best: Option<Best<E>>,
 }
 
 impl<E: Element> Closer<E> {
@@ -111,20 +121,43 @@ impl<E: Element> Closer<E> {
         Self { policy, watched: Monitor::default(), best: None }
     }
 
+    /// What it remembers.
+    pub(crate) fn memory(&self) -> ClosingMemory<E> {
+        ClosingMemory { progress: self.policy.closing.progress.clone(), best: self.best.clone() }
+    }
+
+    /// Goes on from what was remembered.
+    pub(crate) fn load(&mut self, memory: &ClosingMemory<E>) {
+        (self.policy.closing.progress, self.best) = (memory.progress.clone(), memory.best.clone());
+    }
+
+    /// The settings in a line.
+    pub(crate) fn describe(&self) -> String {
+        let settings = ClosingPolicy {
+            closing: Closing {
+                progress: ClosingProgress::default(),
+                mode: Mode::default(),
+                ..self.policy.closing.clone()
+            },
+            monitor: self.policy.monitor.clone(),
+        };
+        format!("{settings:?}")
+    }
+
     /// The rate after the cuts.
     pub(crate) fn rate(&self, base: f64) -> f64 {
         self.policy.closing.learning_rate(base)
     }
 
-    /// Makes sure that there is something to watch.
-    pub(crate) fn start(&mut self, view: &View<'_>) -> Result<(), TrainError> {
+    /// Makes sure that there is something to watch. What has ended begins anew, unless it is resumed.
+    pub(crate) fn start(&mut self, view: &View<'_>, resumed: bool) -> Result<(), TrainError> {
         let usual = if view.validates() { Monitor::ValidLoss } else { Monitor::TrainLoss };
         self.watched = self.policy.monitor.clone().unwrap_or(usual);
         let higher = view.higher_is_better("the closing policy", &self.watched)?;
         let closing = &mut self.policy.closing;
         closing.mode = if higher { Mode::Max } else { Mode::Min };
-        if closing.is_finished() {
-            (closing.progress, self.best) = (kniff_optim::ClosingProgress::default(), None);
+        if closing.is_finished() && !resumed {
+            (closing.progress, self.best) = (ClosingProgress::default(), None);
         }
         Ok(())
     }

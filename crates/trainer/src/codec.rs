@@ -1,4 +1,4 @@
-//! The encoding of what a model file holds; the only place that knows bincode.
+//! The encoding of what model files and checkpoints hold; the only place that knows bincode.
 
 use serde::{Deserialize, Serialize};
 
@@ -33,24 +33,34 @@ fn as_bytes<S: serde::Serializer>(data: &&[u8], serializer: S) -> Result<S::Ok, 
     serializer.serialize_bytes(data)
 }
 
-/// More than any model that is trained on a CPU; what is asked for is bounded by the file's own size besides, since text and
-/// bytes are borrowed and lists grow with what is read.
-const LIMIT: usize = 1 << 38;
+/// The value as bytes: whole numbers as they are, little-endian, so that a file is laid out the same for ever.
+pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>, String> {
+    bincode::serde::encode_to_vec(value, limited::<MOST>()).map_err(|e| e.to_string())
+}
 
-/// Whole numbers as they are, little-endian: a file is laid out the same for ever.
-fn settings() -> impl bincode::config::Config {
+/// The value that the bytes hold, to the last one.
+pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, String> {
+    let (value, read) = decode_start(bytes)?;
+    if read == bytes.len() { Ok(value) } else { Err(format!("{} bytes after the end", bytes.len() - read)) }
+}
+
+/// The value that the bytes begin with, and how many they are.
+pub(crate) fn decode_start<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T, usize), String> {
+    // What a length claims is bounded by what the file could hold, give or take a factor of 64.
+    let read = match bytes.len() {
+        ..=0xffff => bincode::serde::borrow_decode_from_slice(bytes, limited::<{ 1 << 20 }>()),
+        0x1_0000..=0x3f_ffff => bincode::serde::borrow_decode_from_slice(bytes, limited::<{ 1 << 26 }>()),
+        0x40_0000..=0xfff_ffff => bincode::serde::borrow_decode_from_slice(bytes, limited::<{ 1 << 32 }>()),
+        _ => bincode::serde::borrow_decode_from_slice(bytes, limited::<MOST>()),
+    };
+    read.map_err(|e| e.to_string())
+}
+
+/// More than any model that is trained on a CPU.
+const MOST: usize = 1 << 38;
+
+fn limited<const LIMIT: usize>() -> impl bincode::config::Config {
     bincode::config::legacy().with_limit::<LIMIT>()
-}
-
-/// The payload as bytes.
-pub(crate) fn encode(payload: &Payload<'_>) -> Result<Vec<u8>, String> {
-    bincode::serde::encode_to_vec(payload, settings()).map_err(|e| e.to_string())
-}
-
-/// The payload that the bytes hold, to the last one.
-pub(crate) fn decode(bytes: &[u8]) -> Result<Payload<'_>, String> {
-    let (payload, read) = bincode::serde::borrow_decode_from_slice(bytes, settings()).map_err(|e| e.to_string())?;
-    if read == bytes.len() { Ok(payload) } else { Err(format!("{} bytes after the end", bytes.len() - read)) }
 }
 
 #[cfg(test)]
@@ -71,9 +81,9 @@ mod tests {
     #[test]
     fn what_was_written_is_read() {
         let bytes = encode(&payload()).unwrap();
-        assert_eq!(decode(&bytes).unwrap(), payload());
-        assert!(decode(&bytes[..bytes.len() - 1]).is_err());
-        assert!(decode(&[&bytes[..], &[0]].concat()).unwrap_err().contains("1 bytes after the end"));
+        assert_eq!(decode::<Payload<'_>>(&bytes).unwrap(), payload());
+        assert!(decode::<Payload<'_>>(&bytes[..bytes.len() - 1]).is_err());
+        assert!(decode::<Payload<'_>>(&[&bytes[..], &[0]].concat()).unwrap_err().contains("1 bytes after the end"));
     }
 
     #[test]
@@ -82,15 +92,15 @@ mod tests {
         let mut bytes = encode(&payload()).unwrap();
         let at = 8 + 5 + 8 + 3;
         bytes[at..at + 8].copy_from_slice(&(1_u64 << 60).to_le_bytes());
-        assert!(decode(&bytes).is_err());
+        assert!(decode::<Payload<'_>>(&bytes).is_err());
         bytes[..8].copy_from_slice(&(1_u64 << 37).to_le_bytes());
-        assert!(decode(&bytes).is_err());
+        assert!(decode::<Payload<'_>>(&bytes).is_err());
     }
 
     proptest! {
         #[test]
         fn any_bytes_are_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            let _ = decode(&bytes);
+            let _ = decode::<Payload<'_>>(&bytes);
         }
 
         #[test]
@@ -98,7 +108,7 @@ mod tests {
             let mut bytes = encode(&payload()).unwrap();
             let at = at % bytes.len();
             bytes[at] = to;
-            let _ = decode(&bytes);
+            let _ = decode::<Payload<'_>>(&bytes);
         }
     }
 }

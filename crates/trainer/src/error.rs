@@ -1,10 +1,11 @@
 //! What can go wrong with a training, and what to do about it.
 
-use crate::{FileError, Monitor};
+use crate::{FileError, Monitor, Origin};
 use kniff_data::DataError;
 use kniff_nn::{CoverageError, LossError, ShapeError, StatisticsError};
 use kniff_optim::OptimError;
 use std::fmt;
+use std::path::PathBuf;
 
 /// Which data were being used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,7 +158,8 @@ pub enum TrainError {
     /// The loss became infinite or NaN.
     #[error(
         "the {phase} loss became {loss} in epoch {epoch}, step {step}, at learning rate {learning_rate}; lower the \
-         learning rate (a tenth of it), clip the gradient's norm, or standardise the inputs. The model holds {kept}"
+         learning rate (a tenth of it), clip the gradient's norm, or standardise the inputs. The model holds {kept}{}",
+        told(origin)
     )]
     NonFiniteLoss {
         /// Which data.
@@ -170,12 +172,36 @@ pub enum TrainError {
         loss: f64,
         /// The learning rate of the step.
         learning_rate: f64,
+        /// Where it was seen first, if that was in a training step.
+        origin: Option<Box<Origin>>,
+        /// Which weights the model has been given back.
+        kept: Kept,
+    },
+    /// A gradient became infinite or NaN, where the loss was finite.
+    #[error(
+        "the gradient of {parameter} is no longer finite in epoch {epoch}, step {step}, at learning rate {learning_rate}; the loss \
+         was {loss}. Look for a division by zero, or the root or the logarithm of zero. The model holds {kept}{}",
+        told(origin)
+    )]
+    NonFiniteGradient {
+        /// The first such parameter, by path name.
+        parameter: String,
+        /// The epoch, counted from 1.
+        epoch: usize,
+        /// The step within all of the training, counted from 1.
+        step: usize,
+        /// The loss.
+        loss: f64,
+        /// The learning rate of the step.
+        learning_rate: f64,
+        /// Where it was seen first.
+        origin: Option<Box<Origin>>,
         /// Which weights the model has been given back.
         kept: Kept,
     },
     /// A weight or a running statistic became infinite or NaN.
     #[error(
-        "{parameter} is no longer finite at the end of epoch {epoch}, at learning rate {learning_rate}; lower the \
+        "{parameter} is no longer finite in epoch {epoch}, at learning rate {learning_rate}; lower the \
          learning rate (a tenth of it) or clip the gradient's norm. The model holds {kept}"
     )]
     NonFiniteWeights {
@@ -212,9 +238,60 @@ pub enum TrainError {
         /// Why, and what to look at.
         reason: String,
     },
-    /// A model file could not be written or read.
+    /// A model file or a checkpoint could not be written or read.
     #[error(transparent)]
     File(#[from] FileError),
+    /// A checkpoint is that of another training.
+    #[error("{}: the checkpoint is that of another training:{}", file.display(), list(differences))]
+    Resume {
+        /// The checkpoint.
+        file: PathBuf,
+        /// All that differs.
+        differences: Vec<Difference>,
+    },
+    /// A training that was not resumed would write its checkpoints among those of another.
+    #[error(
+        "{} is there already; go on from it with Trainer::resume, or give the checkpoints a folder of their own", file.display()
+    )]
+    Occupied {
+        /// The newest checkpoint that is there.
+        file: PathBuf,
+    },
+    /// What a callback is to remember is not in its memory.
+    #[error("a callback's memory: {name}: {reason}")]
+    Memory {
+        /// The name of the value.
+        name: String,
+        /// What is wrong.
+        reason: String,
+    },
+}
+
+/// Something that is not as it was when a checkpoint was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// What it is.
+    pub what: String,
+    /// In the checkpoint.
+    pub then: String,
+    /// Now.
+    pub now: String,
+}
+
+impl TrainError {
+    /// Whether a loss, a gradient or a weight was no longer finite: the training diverged.
+    pub fn is_non_finite(&self) -> bool {
+        matches!(self, Self::NonFiniteLoss { .. } | Self::NonFiniteGradient { .. } | Self::NonFiniteWeights { .. })
+    }
+}
+
+fn told(origin: &Option<Box<Origin>>) -> String {
+    origin.as_ref().map_or_else(String::new, |origin| format!(". {origin}"))
+}
+
+fn list(differences: &[Difference]) -> String {
+    let line = |d: &Difference| format!("\n  {}: {} in the checkpoint, {} here", d.what, d.then, d.now);
+    differences.iter().map(line).collect()
 }
 
 /// Which weights a model holds after a failure.
@@ -224,6 +301,8 @@ pub enum Kept {
     Start,
     /// Those of the end of an epoch.
     Epoch(usize),
+    /// Those of the checkpoint after so many steps, from which the training was resumed.
+    Step(usize),
 }
 
 impl fmt::Display for Kept {
@@ -231,6 +310,7 @@ impl fmt::Display for Kept {
         match self {
             Self::Start => f.write_str("the weights it started with"),
             Self::Epoch(epoch) => write!(f, "the weights of epoch {epoch}"),
+            Self::Step(step) => write!(f, "the weights of the checkpoint after step {step}"),
         }
     }
 }

@@ -4,7 +4,7 @@ use crate::checks::finite;
 use crate::{Batches, Metric, Phase, TrainError};
 use kniff_nn::{Head, Layer, Loss, LossError, Model, Reduction, summary};
 use kniff_tensor::Element;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// How good a model is.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -86,7 +86,7 @@ pub(crate) fn mean_loss<E: Element, L: Layer<E>, H: Head<E>, T>(
 }
 
 /// The losses of batches, put together to that of all their examples.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct LossSums {
     sum: f64,
     weight: f64,
@@ -105,6 +105,16 @@ impl LossSums {
         self.sum += sum;
         self.weight += weight;
         Some(sum / weight)
+    }
+
+    /// The sum and the weight.
+    pub(crate) fn numbers(&self) -> [f64; 2] {
+        [self.sum, self.weight]
+    }
+
+    /// From the sum and the weight.
+    pub(crate) fn of([sum, weight]: [f64; 2]) -> Self {
+        Self { sum, weight }
     }
 
     /// The mean over all; none where nothing counted.

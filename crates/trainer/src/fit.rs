@@ -3,13 +3,19 @@
 use crate::callback::{Callback, Control, View};
 use crate::checks::{Checks, check_contract};
 use crate::evaluate::mean_loss;
+use crate::interrupt::Interrupt;
+use crate::origin::Origin;
 use crate::progress::Reporter;
+use crate::run::{Feed, Good, Resumed, Run};
+use crate::snapshot::first_not_finite;
+use crate::steps::Steps;
 use crate::trainer::{Every, Trainer};
 use crate::{Batches, EpochRecord, History, Kept, MetricRecord, Monitor, Phase, TrainError};
 use kniff_data::{Provenance, Targets};
 use kniff_nn::{Head, Layer, Module, ModuleExt, Path};
 use kniff_optim::{Action, ClosingRecord, Reaction};
 use kniff_tensor::{Element, Tensor};
+use std::path::PathBuf;
 use std::time::Instant;
 
 /// How a training went.
@@ -39,85 +45,13 @@ pub enum Stopped {
         /// Its reason.
         reason: String,
     },
-}
-
-/// The training data, and whether their order learns from the losses.
-pub(crate) enum Feed<'a, E: Element, T> {
-    Fixed(&'a dyn Batches<E, T>),
-    Learning(&'a mut dyn Batches<E, T>),
-}
-
-impl<E: Element, T> Feed<'_, E, T> {
-    pub(crate) fn batches(&self) -> &dyn Batches<E, T> {
-        match self {
-            Self::Fixed(data) => *data,
-            Self::Learning(data) => *data,
-        }
-    }
-}
-
-/// Weights to go back to.
-pub(crate) struct Good<E: Element> {
-    kept: Kept,
-    state: Vec<(String, Tensor<E>)>,
-}
-
-/// Where the training is, and who watches.
-pub(crate) struct Run<E: Element> {
-    pub(crate) callbacks: Vec<Box<dyn Callback<E>>>,
-    pub(crate) reporter: Reporter,
-    good: Good<E>,
-    metrics: Vec<(String, bool)>,
-    validates: bool,
-    monitor: Monitor,
-    pub(crate) epoch: usize,
-    epochs: usize,
-    pub(crate) loss: f64,
-    pub(crate) rate: f64,
-    /// The walk's path, whose memory is used again at every step.
-    pub(crate) path: Path,
-}
-
-impl<E: Element> Run<E> {
-    fn view<'a>(&'a self, history: &'a History, step: usize) -> View<'a> {
-        View {
-            epoch: self.epoch,
-            epochs: self.epochs,
-            step,
-            loss: self.loss,
-            learning_rate: self.rate,
-            history,
-            validates: self.validates,
-            metrics: &self.metrics,
-        }
-    }
-
-    /// Asks every callback in turn; the first that wants to stop gives the reason.
-    pub(crate) fn ask(
-        &mut self,
-        history: &History,
+    /// Someone wanted it to end: see [`Checkpoints::on_interrupt`](crate::Checkpoints::on_interrupt). To go on, resume it from the checkpoint.
+    Interrupted {
+        /// How many steps had been made.
         step: usize,
-        mut call: impl FnMut(&mut dyn Callback<E>, &View<'_>) -> Result<Control, TrainError>,
-    ) -> Result<Option<Stopped>, TrainError> {
-        let mut stop = None;
-        let mut callbacks = std::mem::take(&mut self.callbacks);
-        let view = self.view(history, step);
-        let mut result = Ok(());
-        for callback in &mut callbacks {
-            match call(&mut **callback, &view) {
-                Ok(Control::Continue) => {}
-                Ok(Control::Stop(reason)) => {
-                    stop.get_or_insert(Stopped::Early { by: callback.name().to_owned(), reason });
-                }
-                Err(error) => {
-                    result = Err(error);
-                    break;
-                }
-            }
-        }
-        self.callbacks = callbacks;
-        result.map(|()| stop)
-    }
+        /// What was written.
+        checkpoint: PathBuf,
+    },
 }
 
 impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
@@ -153,22 +87,21 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         let started = Instant::now();
         // Settings may follow from the data: a schedule of no steps is the loader's to explain.
         feed.batches().check().map_err(|source| TrainError::Data { phase: Phase::Training, source })?;
-        self.check_settings()?;
-        self.check_data(feed.batches(), valid, matches!(feed, Feed::Fixed(_)))?;
         let before = self.history.epochs.len();
-        let mut run = self.begin(feed.batches().batches(), valid.is_some());
-        if let Err(error) = self.start_monitors(&mut run) {
-            self.callbacks = run.callbacks;
-            return Err(error);
-        }
-        let mut result = self.fit_start(&mut run).and_then(|()| {
-            let mut stopped = None;
+        // The checkpoint is taken once nothing more can be refused; until then other data may be tried.
+        let resumed = self.resumed.clone();
+        let mut run = self.prepare(&mut feed, valid)?;
+        let start = self.fit_start(&mut run, resumed.as_ref().map(|checkpoint| &checkpoint.content));
+        drop(resumed);
+        let mut result = start.and_then(|()| self.start_checkpoints(&mut run, &feed)).and_then(|()| {
+            let mut stopped = run.ended();
             while stopped.is_none() && run.epoch < run.epochs {
                 stopped = self.epoch(&mut run, &mut feed, valid)?;
             }
             Ok(stopped.unwrap_or(Stopped::Done))
         });
         if let Err(error) = &result {
+            self.rescue(&mut run);
             self.go_back(&run.good, error);
         }
         let restored = self.fit_end(&mut run, &mut result);
@@ -182,6 +115,31 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         }
         let seconds = started.elapsed().as_secs_f64();
         Ok(FitReport { history: self.history.clone(), epochs, stopped, restored, seconds })
+    }
+
+    /// Checks what can be, and puts the training where it begins or goes on.
+    pub(crate) fn prepare(
+        &mut self,
+        feed: &mut Feed<'_, E, T>,
+        valid: Option<&dyn Batches<E, T>>,
+    ) -> Result<Run<E>, TrainError> {
+        self.check_settings()?;
+        let mut data = Vec::new();
+        if self.keeper.is_some() || self.resumed.is_some() {
+            data = feed.batches().describe();
+            data.push(("validation data".to_owned(), if valid.is_some() { "some" } else { "none" }.to_owned()));
+            self.resume_data(feed, &data)?;
+        }
+        self.check_data(feed.batches(), valid, matches!(feed, Feed::Fixed(_)))?;
+        let mut run = self.begin(feed.batches().batches(), valid.is_some(), data);
+        if let Err(error) = self.start_monitors(&mut run) {
+            self.callbacks = run.callbacks;
+            return Err(error);
+        }
+        if let Some(checkpoint) = self.resumed.take() {
+            self.resume_run(&mut run, &checkpoint.content);
+        }
+        Ok(run)
     }
 
     fn check_settings(&self) -> Result<(), TrainError> {
@@ -261,7 +219,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         Err(TrainError::Contract { phase: Phase::Training, reason })
     }
 
-    fn begin(&mut self, batches: usize, validates: bool) -> Run<E> {
+    fn begin(&mut self, batches: usize, validates: bool, data: Vec<(String, String)>) -> Run<E> {
         let epoch = self.history.last().map_or(0, |last| last.epoch);
         let kept = if epoch == 0 { Kept::Start } else { Kept::Epoch(epoch) };
         let monitor = if validates { Monitor::ValidLoss } else { Monitor::TrainLoss };
@@ -274,9 +232,15 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             monitor: self.schedule_monitor.clone().unwrap_or(monitor),
             epoch,
             epochs: epoch + self.epochs,
+            before: epoch,
             loss: f64::NAN,
             rate: self.rate(),
             path: Path::root(),
+            data,
+            resumed: None,
+            safe: None,
+            interrupt: Interrupt::default(),
+            replay: None,
         }
     }
 
@@ -289,15 +253,10 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             run.view(&self.history, self.steps).higher_is_better(name, &run.monitor)?;
         }
         if let Some(closer) = &mut self.closing {
-            closer.start(&run.view(&self.history, self.steps))?;
+            closer.start(&run.view(&self.history, self.steps), self.resumed.is_some())?;
             run.rate = self.rate();
         }
         Ok(())
-    }
-
-    fn fit_start(&self, run: &mut Run<E>) -> Result<(), TrainError> {
-        let start = |c: &mut dyn Callback<E>, v: &View<'_>| c.fit_start(v, &self.model).map(|()| Control::Continue);
-        run.ask(&self.history, self.steps, start).map(|_| ())
     }
 
     /// Lets every callback end, whatever happened; gives the epoch whose weights the model has.
@@ -334,7 +293,9 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             }
         }
         if let (Some(epoch), Err(error)) = (restored, result)
-            && let TrainError::NonFiniteLoss { kept, .. } | TrainError::NonFiniteWeights { kept, .. } = error
+            && let TrainError::NonFiniteLoss { kept, .. }
+            | TrainError::NonFiniteGradient { kept, .. }
+            | TrainError::NonFiniteWeights { kept, .. } = error
         {
             *kept = Kept::Epoch(epoch);
         }
@@ -346,7 +307,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         // The same names and shapes as when they were taken.
         let restored = self.model.load_state(&good.state);
         debug_assert!(restored.is_ok());
-        if matches!(error, TrainError::NonFiniteLoss { .. } | TrainError::NonFiniteWeights { .. }) {
+        if error.is_non_finite() {
             self.optimizer.reset();
         }
     }
@@ -376,7 +337,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
     }
 
     /// One epoch with its validation.
-    fn epoch(
+    pub(crate) fn epoch(
         &mut self,
         run: &mut Run<E>,
         feed: &mut Feed<'_, E, T>,
@@ -385,11 +346,20 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         let started = Instant::now();
         run.epoch += 1;
         run.reporter.epoch_start(run.epoch, run.epochs);
-        let start = |c: &mut dyn Callback<E>, v: &View<'_>| c.epoch_start(v, &self.model).map(|()| Control::Continue);
-        run.ask(&self.history, self.steps, start)?;
-
-        self.metrics.iter_mut().for_each(|m| m.reset());
-        let (sums, mut stop) = self.steps(run, feed)?;
+        let Resumed { position, stopped } = match run.resumed.take() {
+            Some(resumed) => resumed,
+            None => {
+                let start =
+                    |c: &mut dyn Callback<E>, v: &View<'_>| c.epoch_start(v, &self.model).map(|()| Control::Continue);
+                run.ask(&self.history, self.steps, start)?;
+                Resumed::default()
+            }
+        };
+        let earlier = position.as_ref().map_or(0.0, |position| position.seconds);
+        let (sums, mut stop) = match self.steps(run, feed, position, stopped, started)? {
+            Steps::Done(sums, stop) => (sums, stop),
+            Steps::Interrupted(stop) => return Ok(Some(stop)),
+        };
         let train_loss = sums.loss.mean().ok_or(TrainError::NothingCounts { phase: Phase::Training })?;
         let mut metrics: Vec<MetricRecord> = self
             .metrics
@@ -410,7 +380,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             learning_rate: run.rate,
             gradient_norm: (sums.norms > 0).then(|| sums.norm / sums.norms as f64),
             examples: sums.examples,
-            seconds: started.elapsed().as_secs_f64(),
+            seconds: earlier + started.elapsed().as_secs_f64(),
             train_loss_error: sums.error(),
             closing: None,
         });
@@ -422,6 +392,11 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         let end = |callback: &mut dyn Callback<E>, view: &View<'_>| callback.epoch_end(view, &self.model);
         let callback = run.ask(&self.history, self.steps, end)?;
         stop = stop.or(callback).or(plateau).or(self.close(run, decided));
+        run.safe = None;
+        self.write_after_epoch(run, feed, stop.as_ref())?;
+        if stop.is_none() && run.epoch < run.epochs && run.interrupt.asked() {
+            stop = Some(self.interrupt(run, feed, None)?);
+        }
         Ok(stop)
     }
 
@@ -453,22 +428,24 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         (record.action == Action::Stop).then(|| Stopped::Early { by: "ClosingPolicy".into(), reason: reason() })
     }
 
-    pub(crate) fn not_finite(&self, run: &Run<E>, phase: Phase, loss: f64) -> TrainError {
+    pub(crate) fn not_finite(&self, run: &Run<E>, phase: Phase, loss: f64, origin: Option<Box<Origin>>) -> TrainError {
         let (epoch, learning_rate, kept) = (run.epoch, run.rate, run.good.kept);
         let step = if phase == Phase::Training { self.steps + 1 } else { self.steps };
-        TrainError::NonFiniteLoss { phase, epoch, step, loss, learning_rate, kept }
+        TrainError::NonFiniteLoss { phase, epoch, step, loss, learning_rate, origin, kept }
     }
 
     /// Parameters and buffers after an epoch, if they are finite.
     fn finite_state(&self, run: &Run<E>) -> Result<Vec<(String, Tensor<E>)>, TrainError> {
         let state = self.model.state();
-        match state.iter().find(|(_, tensor)| !tensor.all_finite()) {
+        match first_not_finite(&state) {
             None => Ok(state),
-            Some((parameter, _)) => {
-                let (parameter, kept) = (parameter.clone(), run.good.kept);
-                Err(TrainError::NonFiniteWeights { parameter, epoch: run.epoch, learning_rate: run.rate, kept })
-            }
+            Some((parameter, _)) => Err(self.not_finite_weights(run, parameter)),
         }
+    }
+
+    pub(crate) fn not_finite_weights(&self, run: &Run<E>, parameter: &str) -> TrainError {
+        let (parameter, kept) = (parameter.to_owned(), run.good.kept);
+        TrainError::NonFiniteWeights { parameter, epoch: run.epoch, learning_rate: run.rate, kept }
     }
 
     /// The loss on the validation data; the metrics' values go into their records.
@@ -489,7 +466,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         for (record, metric) in records.iter_mut().zip(&self.metrics) {
             record.valid = known(metric.value());
         }
-        if loss.is_finite() { Ok(loss) } else { Err(self.not_finite(run, phase, loss)) }
+        if loss.is_finite() { Ok(loss) } else { Err(self.not_finite(run, phase, loss, None)) }
     }
 
     /// Shows the schedule what it follows.

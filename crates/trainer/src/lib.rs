@@ -1,13 +1,15 @@
 //! The training loop: fit, evaluate, metrics, callbacks, model files.
 //!
 //! A [`Trainer`] takes a model, a loss and an optimiser through epochs of steps; [`metrics`] say how good the outputs are,
-//! [`callbacks`] see the training and may end it, the [`History`] is data. A [`ModelFile`] holds what was learnt. All of it is
-//! optional: the loop by hand is ten lines, shown at [`Trainer`].
+//! [`callbacks`] see the training and may end it, the [`History`] is data. A [`Checkpoint`] holds all of a training, a [`ModelFile`] what was learnt.
+//! All of it is optional: the loop by hand is ten lines, shown at [`Trainer`].
 #![forbid(unsafe_code)]
 
 mod batches;
 mod callback;
 pub mod callbacks;
+mod checkpoint;
+mod checkpoints;
 mod checks;
 mod closing;
 mod codec;
@@ -17,15 +19,22 @@ mod evaluate;
 mod fit;
 mod frame;
 mod history;
+mod interrupt;
+mod memory;
 mod metric;
 pub mod metrics;
 mod model_file;
 mod monitor;
+mod origin;
 mod predictor;
 mod progress;
 mod range_test;
 mod re_estimate;
+mod replay;
+mod resume;
 mod rivals;
+mod run;
+mod snapshot;
 mod stepper;
 mod steps;
 mod test_time;
@@ -37,17 +46,22 @@ pub use callbacks::{
     AveragedWeights, BestWeights, CsvLog, CurvatureLog, CurvatureWatch, EarlyStopping, JsonLinesLog, LearningRateLog,
     OnEpochEnd,
 };
+pub use checkpoint::Checkpoint;
+pub use checkpoints::Checkpoints;
 pub use closing::ClosingPolicy;
-pub use error::{Kept, Phase, TrainError};
+pub use error::{Difference, Kept, Phase, TrainError};
 pub use evaluate::{Evaluation, evaluate};
 pub use fit::{FitReport, Stopped};
 pub use history::{EpochRecord, History, HistoryError, MetricRecord};
+pub use memory::Memory;
 pub use metric::{Metric, Predictions};
 pub use model_file::{FileError, ModelFile};
 pub use monitor::Monitor;
+pub use origin::Origin;
 pub use predictor::{CompiledPredictor, Predictor};
 pub use progress::Progress;
 pub use range_test::{RangePoint, RangeReport, RangeTest};
 pub use re_estimate::re_estimate_statistics;
+pub use replay::Replay;
 pub use test_time::{Average, PlanRow, PlanTable, compare_plans, predict_views};
 pub use trainer::{Every, Trainer};

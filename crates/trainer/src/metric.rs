@@ -44,10 +44,29 @@ pub trait Metric<E: Element, O, T>: Send {
     /// The number for all examples since the last reset; NaN if there were none.
     fn value(&self) -> f64;
 
+    /// What was gathered since the last reset, as numbers for a checkpoint within an epoch; none if it cannot be told, and then a
+    /// training with checkpoints refuses the metric.
+    fn state(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Takes back what [`Metric::state`] gave.
+    ///
+    /// # Errors
+    /// What the numbers should be, if they are not such a state.
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        Err(format!("it takes no state, and was given {} numbers", state.len()))
+    }
+
     /// Whether a larger number is a better one.
     fn higher_is_better(&self) -> bool {
         true
     }
+}
+
+/// So many numbers of a stored state.
+pub(crate) fn numbers<const N: usize>(state: &[f64]) -> Result<[f64; N], String> {
+    state.try_into().map_err(|_| format!("its state is {N} numbers, but {} were given", state.len()))
 }
 
 /// Outputs that are predictions as they stand, in the units of the target.

@@ -122,7 +122,7 @@ impl<E: Element> ModelFile<E> {
         };
         let bytes =
             codec::encode(&payload).map_err(|e| FileError::damaged(path, "a model that can be encoded".into(), e))?;
-        frame::write(path, &bytes)
+        frame::write(path, &frame::MODEL, &bytes)
     }
 
     /// Reads a file.
@@ -132,9 +132,9 @@ impl<E: Element> ModelFile<E> {
     /// `E`.
     pub fn load(path: impl AsRef<Path>) -> Result<Self, FileError> {
         let path = path.as_ref();
-        let bytes = frame::read(path)?;
+        let bytes = frame::read(path, &frame::MODEL)?;
         let damaged = |found| FileError::damaged(path, "the content of a model file".into(), found);
-        let payload = codec::decode(&bytes).map_err(damaged)?;
+        let payload: Payload<'_> = codec::decode(&bytes).map_err(damaged)?;
         if payload.element != E::NAME {
             let found = payload.element.chars().take(40).collect();
             return Err(FileError::Element { file: path.into(), expected: E::NAME, found });
@@ -191,7 +191,7 @@ pub enum FileError {
         source: std::io::Error,
     },
     /// It is no model file, is cut short, or its bytes have changed.
-    #[error("{}: expected {expected}, found {found}; the file is damaged or not a model file", file.display())]
+    #[error("{}: expected {expected}, found {found}; the file is damaged or something else", file.display())]
     Damaged {
         /// The file.
         file: PathBuf,
@@ -201,7 +201,7 @@ pub enum FileError {
         found: String,
     },
     /// It was written in another version of the format.
-    #[error("{}: expected format version {expected}, found {found}; read it with the kniff that wrote it", file.display())]
+    #[error("{}: expected format version {expected}, found {found}, written by kniff {kniff}; read it with that", file.display())]
     Version {
         /// The file.
         file: PathBuf,
@@ -209,6 +209,8 @@ pub enum FileError {
         expected: u32,
         /// The file's version.
         found: u32,
+        /// The version of kniff that wrote it.
+        kniff: String,
     },
     /// It holds numbers of another type.
     #[error("{}: expected elements of type {expected}, found {found}; load it as ModelFile::<{found}>", file.display())]

@@ -1,7 +1,8 @@
 //! Which number of an epoch is watched: by early stopping, by a schedule, by what keeps the best weights.
 
-use crate::TrainError;
 use crate::callback::View;
+use crate::{Memory, TrainError};
+use kniff_tensor::Element;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -61,6 +62,17 @@ pub(crate) struct Watch {
 impl Watch {
     pub(crate) fn new(monitor: Monitor) -> Self {
         Self { monitor, min_delta: 0.0, best: None, higher_is_better: false }
+    }
+
+    /// The best value so far and its epoch, remembered.
+    pub(crate) fn memory<E: Element>(&self) -> Memory<E> {
+        Memory::default().with("best", &self.best)
+    }
+
+    /// Goes on from what was remembered; after [`Watch::start`].
+    pub(crate) fn load<E: Element>(&mut self, memory: &Memory<E>) -> Result<(), TrainError> {
+        self.best = memory.get("best")?;
+        Ok(())
     }
 
     /// Makes sure that there is something to watch, and forgets what was seen.

@@ -2,7 +2,7 @@
 
 use kniff_autograd::{Gradients, Parameter};
 use kniff_nn::{Module, Path, VisitorMut};
-use kniff_optim::{OptimError, Optimizer, Rule, StepReport};
+use kniff_optim::{OptimError, Optimizer, OptimizerState, Rule, StepReport};
 use kniff_tensor::Element;
 
 /// What the trainer asks of an optimiser; the rule is not part of its type.
@@ -18,6 +18,8 @@ pub(crate) trait Stepper<E: Element>: Send {
         gradients: &Gradients<E>,
     ) -> Result<StepReport, OptimError>;
     fn reset(&mut self);
+    fn state(&self) -> OptimizerState<E>;
+    fn load_state(&mut self, state: OptimizerState<E>) -> Result<(), OptimError>;
 }
 
 impl<R: Rule, E: Element> Stepper<E> for Optimizer<R, E> {
@@ -49,6 +51,14 @@ impl<R: Rule, E: Element> Stepper<E> for Optimizer<R, E> {
 
     fn reset(&mut self) {
         Optimizer::reset(self);
+    }
+
+    fn state(&self) -> OptimizerState<E> {
+        Optimizer::state(self)
+    }
+
+    fn load_state(&mut self, state: OptimizerState<E>) -> Result<(), OptimError> {
+        Optimizer::load_state(self, state)
     }
 }
 

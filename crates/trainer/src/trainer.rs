@@ -2,15 +2,21 @@
 
 use crate::callback::Callback;
 use crate::callbacks::{EarlyStopping, OnEpochEnd};
+use crate::checkpoints::Keeper;
 use crate::checks::check_contract;
 use crate::closing::Closer;
 use crate::evaluate::{Evaluation, evaluate};
 use crate::stepper::Stepper;
-use crate::{Batches, ClosingPolicy, Control, History, Metric, Monitor, Phase, Progress, TrainError, View};
+use crate::{
+    Batches, Checkpoint, Checkpoints, ClosingPolicy, Control, FileError, History, Metric, Monitor, Phase, Progress,
+    TrainError, View,
+};
 use kniff_data::Provenance;
 use kniff_nn::{Head, Layer, Loss, Model};
 use kniff_optim::{Optimizer, Rule, Schedule};
 use kniff_tensor::{Element, Indices, Rng};
+use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// Trains a model: epochs of steps, validation, metrics, a learning-rate schedule, callbacks, progress.
 ///
@@ -97,7 +103,18 @@ pub struct Trainer<L, H: Head<E>, T = Indices, E: Element = f32> {
     pub(crate) steps: usize,
     /// Of the data that were trained on last.
     pub(crate) provenance: Option<Provenance>,
+    pub(crate) keeper: Option<Keeper>,
+    /// What is kept beside in every checkpoint, as JSON.
+    pub(crate) notes: BTreeMap<String, String>,
+    /// What the next call of fit goes on from.
+    pub(crate) resumed: Option<Box<Checkpoint<E>>>,
+    /// The optimiser and the schedule as they were given, in words.
+    pub(crate) optimizer_settings: Vec<(String, String)>,
+    pub(crate) schedule_settings: Option<String>,
 }
+
+/// Where a schedule is asked for its rate, to know it again.
+const PROBES: [u64; 8] = [0, 1, 2, 5, 10, 100, 1_000, 10_000];
 
 /// What a schedule counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,6 +136,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
             model,
             loss: Box::new(loss),
             base_rate: optimizer.learning_rate(),
+            optimizer_settings: optimizer.describe(),
             optimizer: Box::new(optimizer),
             schedule: None,
             schedule_monitor: None,
@@ -132,6 +150,10 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
             history: History::default(),
             steps: 0,
             provenance: None,
+            keeper: None,
+            notes: BTreeMap::new(),
+            resumed: None,
+            schedule_settings: None,
         }
     }
 
@@ -157,6 +179,10 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
     /// are no validation data; see [`Trainer::schedule_monitor`]. When it has cut the rate as often as it may, the training ends.
     #[must_use]
     pub fn schedule(mut self, every: Every, schedule: impl Schedule + 'static) -> Self {
+        // A schedule is known by its name and what it does, as far as any system computes the same.
+        let rates: Vec<String> =
+            PROBES.iter().map(|&step| format!("{:.9e}", schedule.learning_rate(self.base_rate, step))).collect();
+        self.schedule_settings = Some(format!("{} by the {every:?}: {}", schedule.name(), rates.join(", ")));
         self.schedule = Some((every, Box::new(schedule)));
         self
     }
@@ -206,6 +232,37 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
     pub fn progress(mut self, progress: Progress) -> Self {
         self.progress = progress;
         self
+    }
+
+    /// Writes checkpoints, from which [`Trainer::resume`] goes on.
+    ///
+    /// ```
+    /// # use kniff_init::GlorotNormal;
+    /// # use kniff_nn::{Model, layers::Linear, losses::CrossEntropy};
+    /// # use kniff_optim::{Adam, Optimizer};
+    /// # use kniff_tensor::Rng;
+    /// use kniff_trainer::{Checkpoints, Monitor, Trainer};
+    /// # let model = Model::classifier(Linear::<f32>::new(64, 10, GlorotNormal, &mut Rng::new(1)))?;
+    /// let trainer = Trainer::new(model, CrossEntropy::new(), Optimizer::new(Adam::default(), 1e-2))
+    ///     .checkpoints(Checkpoints::in_folder("out/checkpoints").every_steps(500).keep_best(Monitor::ValidLoss).on_interrupt());
+    /// # let _: Trainer<_, kniff_nn::ClassHead> = trainer;
+    /// # Ok::<(), kniff_nn::HeadError>(())
+    /// ```
+    #[must_use]
+    pub fn checkpoints(mut self, checkpoints: Checkpoints) -> Self {
+        self.keeper = Some(Keeper::new(checkpoints));
+        self
+    }
+
+    /// Keeps a value beside in every checkpoint, as JSON: the configuration, the fitted normaliser, the names of the classes.
+    ///
+    /// # Errors
+    /// If the value cannot be written as JSON: a map whose keys are not texts, for instance.
+    pub fn note(mut self, name: &str, value: &(impl Serialize + ?Sized)) -> Result<Self, FileError> {
+        let file = "a training in memory".into();
+        let fail = |e: serde_json::Error| FileError::Metadata { file, name: name.to_owned(), reason: e.to_string() };
+        self.notes.insert(name.to_owned(), serde_json::to_string(value).map_err(fail)?);
+        Ok(self)
     }
 
     /// Whether to make sure that a gradient reaches every parameter before the first step (yes).

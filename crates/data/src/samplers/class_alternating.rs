@@ -38,6 +38,10 @@ impl Sampler for ClassAlternating {
         classes.len() * classes.iter().map(|(_, members)| members.len()).max().unwrap_or(0)
     }
 
+    fn describe(&self) -> String {
+        format!("ClassAlternating, repeat {}", self.repeat)
+    }
+
     fn order(&self, examples: usize, rng: &mut Rng) -> Result<Vec<usize>, DataError> {
         check_examples("labels", self.labels.len(), examples)?;
         let classes = by_class(&self.labels).into_iter().map(|(_, members)| members).collect();

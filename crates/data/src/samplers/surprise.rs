@@ -424,6 +424,24 @@ impl Sampler for Surprise {
         list.into_iter().map(suspect).collect()
     }
 
+    fn describe(&self) -> String {
+        format!(
+            "Surprise, share {}, cap {}, decay {}, warm-up {}, patience {}, outlier {}, confidence {}, at most {}, probation {}, \
+             alternating {}, draws {}",
+            self.share,
+            self.cap,
+            self.decay,
+            self.warm_up,
+            self.patience,
+            self.outlier,
+            self.confidence,
+            self.at_most,
+            self.probation,
+            self.alternating,
+            self.draws
+        )
+    }
+
     fn state(&self) -> Vec<f64> {
         let mut state = vec![VERSION, self.seen.len() as f64, self.clock as f64];
         for s in &self.seen {

@@ -1,7 +1,7 @@
 //! Some examples more often than others.
 
 use crate::sampler::check_examples;
-use crate::{DataError, Sampler};
+use crate::{DataError, Fingerprint, Sampler};
 use kniff_tensor::Rng;
 
 /// Draws examples in proportion to fixed weights, with or without putting them back.
@@ -61,6 +61,11 @@ impl Weighted {
 impl Sampler for Weighted {
     fn draws(&self, _: usize) -> usize {
         self.draws
+    }
+
+    fn describe(&self) -> String {
+        let weights = Fingerprint::new("weights").numbers(&self.weights);
+        format!("Weighted, weights {weights}, draws {}, replace {}", self.draws, self.replace)
     }
 
     fn order(&self, examples: usize, rng: &mut Rng) -> Result<Vec<usize>, DataError> {

@@ -1,7 +1,7 @@
 //! Averaged weights: gathered along the training, put into the model at its end.
 
-use crate::TrainError;
 use crate::callback::{Callback, Control, View};
+use crate::{Memory, TrainError};
 use kniff_nn::{Module, ModuleExt};
 use kniff_optim::WeightAverage;
 use kniff_tensor::Element;
@@ -61,6 +61,17 @@ impl<E: Element> Callback<E> for AveragedWeights<E> {
 
     fn fit_start(&mut self, _: &View<'_>, _: &dyn Module<E>) -> Result<(), TrainError> {
         self.average = self.fresh.clone();
+        Ok(())
+    }
+
+    fn memory(&self) -> Memory<E> {
+        let (updates, sums) = self.average.state();
+        Memory::default().with("updates", &updates).with_weights("sums", sums)
+    }
+
+    fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
+        self.fit_start(view, model)?;
+        self.average.load_state(memory.get("updates")?, memory.weights("sums").unwrap_or_default().to_vec());
         Ok(())
     }
 

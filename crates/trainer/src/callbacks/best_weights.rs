@@ -3,7 +3,7 @@
 use super::early_stopping::restore;
 use crate::callback::{Callback, Control, View};
 use crate::monitor::Watch;
-use crate::{ModelFile, Monitor, TrainError};
+use crate::{Memory, ModelFile, Monitor, TrainError};
 use kniff_nn::{Module, ModuleExt};
 use kniff_tensor::{Element, Tensor};
 use std::path::PathBuf;
@@ -38,6 +38,17 @@ impl<E: Element> Callback<E> for BestWeights<E> {
     fn fit_start(&mut self, view: &View<'_>, _: &dyn Module<E>) -> Result<(), TrainError> {
         self.best = None;
         self.watch.start("BestWeights", view)
+    }
+
+    fn memory(&self) -> Memory<E> {
+        self.best.iter().fold(self.watch.memory(), |memory, best| memory.with_weights("best", best.clone()))
+    }
+
+    fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
+        self.fit_start(view, model)?;
+        self.watch.load(memory)?;
+        self.best = memory.weights("best").map(<[_]>::to_vec);
+        Ok(())
     }
 
     fn epoch_end(&mut self, view: &View<'_>, model: &dyn Module<E>) -> Result<Control, TrainError> {

@@ -1,7 +1,7 @@
 //! A log of the epochs as a table that grows while the training runs.
 
-use crate::TrainError;
 use crate::callback::{Callback, Control, View};
+use crate::{EpochRecord, Memory, TrainError};
 use kniff_nn::Module;
 use kniff_tensor::Element;
 use std::fs::File;
@@ -10,18 +10,29 @@ use std::path::{Path, PathBuf};
 
 /// Writes a line per epoch, as [`crate::History::to_csv`] does, as soon as the epoch has ended.
 ///
-/// The file is made anew when the training begins.
+/// The file is made anew when the training begins; when it is resumed, with the epochs that have been.
 #[derive(Debug)]
 pub struct CsvLog {
     path: PathBuf,
     file: Option<File>,
     lines: usize,
+    /// How many epochs the history had before.
+    before: usize,
 }
 
 impl CsvLog {
     /// To this file.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), file: None, lines: 0 }
+        Self { path: path.into(), file: None, lines: 0, before: 0 }
+    }
+}
+
+impl CsvLog {
+    fn line(&mut self, epoch: &EpochRecord) -> Result<(), TrainError> {
+        let head = if self.lines == 0 { epoch.csv_head() } else { String::new() };
+        append("CsvLog", &self.path, self.file.as_mut(), &(head + &epoch.csv_line()))?;
+        self.lines += 1;
+        Ok(())
     }
 }
 
@@ -30,17 +41,25 @@ impl<E: Element> Callback<E> for CsvLog {
         "CsvLog"
     }
 
-    fn fit_start(&mut self, _: &View<'_>, _: &dyn Module<E>) -> Result<(), TrainError> {
+    fn fit_start(&mut self, view: &View<'_>, _: &dyn Module<E>) -> Result<(), TrainError> {
         (self.file, self.lines) = (Some(create("CsvLog", &self.path)?), 0);
+        self.before = view.history.epochs.len();
         Ok(())
     }
 
+    fn memory(&self) -> Memory<E> {
+        Memory::default().with("before", &self.before)
+    }
+
+    fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
+        Callback::<E>::fit_start(self, view, model)?;
+        self.before = memory.get("before")?;
+        // The history has all that was in the file, and what the file has beyond it will come again.
+        view.history.epochs.iter().skip(self.before).try_for_each(|epoch| self.line(epoch))
+    }
+
     fn epoch_end(&mut self, view: &View<'_>, _: &dyn Module<E>) -> Result<Control, TrainError> {
-        if let Some(epoch) = view.history.last() {
-            let head = if self.lines == 0 { epoch.csv_head() } else { String::new() };
-            append("CsvLog", &self.path, self.file.as_mut(), &(head + &epoch.csv_line()))?;
-            self.lines += 1;
-        }
+        view.history.last().map_or(Ok(()), |epoch| self.line(epoch))?;
         Ok(Control::Continue)
     }
 }

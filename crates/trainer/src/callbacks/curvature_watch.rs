@@ -1,8 +1,8 @@
 //! The curvature of the loss, measured while a training goes on.
 
-use crate::TrainError;
 use crate::callback::{Callback, Control, View};
 use crate::curvature::{CurvatureReport, Lanczos, Surface};
+use crate::{Memory, TrainError};
 use kniff_nn::{Head, Layer, Loss, Model, Module, ModuleExt};
 use kniff_tensor::{Element, Rng, Tensor};
 use std::fmt::Write as _;
@@ -118,6 +118,16 @@ impl<L: Layer<E>, H: Head<E>, T: Send, E: Element> Callback<E> for CurvatureWatc
     fn fit_start(&mut self, _: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
         // A twin of another build is refused before the first step.
         self.follow(model)
+    }
+
+    fn memory(&self) -> Memory<E> {
+        Memory::default().with("records", &self.log.records())
+    }
+
+    fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
+        self.fit_start(view, model)?;
+        *self.log.records.lock().unwrap_or_else(PoisonError::into_inner) = memory.get("records")?;
+        Ok(())
     }
 
     fn epoch_end(&mut self, view: &View<'_>, model: &dyn Module<E>) -> Result<Control, TrainError> {

@@ -2,7 +2,7 @@
 
 use crate::callback::{Callback, Control, View};
 use crate::monitor::Watch;
-use crate::{Monitor, TrainError};
+use crate::{Memory, Monitor, TrainError};
 use kniff_nn::{Module, ModuleExt};
 use kniff_tensor::{Element, Tensor};
 
@@ -83,6 +83,19 @@ impl<E: Element> Callback<E> for EarlyStopping<E> {
         }
         (self.waited, self.best) = (0, None);
         self.watch.start("EarlyStopping", view)
+    }
+
+    fn memory(&self) -> Memory<E> {
+        let memory = self.watch.memory().with("waited", &self.waited);
+        self.best.iter().fold(memory, |memory, best| memory.with_weights("best", best.clone()))
+    }
+
+    fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
+        self.fit_start(view, model)?;
+        self.watch.load(memory)?;
+        self.waited = memory.get("waited")?;
+        self.best = memory.weights("best").map(<[_]>::to_vec);
+        Ok(())
     }
 
     fn epoch_end(&mut self, view: &View<'_>, model: &dyn Module<E>) -> Result<Control, TrainError> {

@@ -1,7 +1,7 @@
 //! The learning rate of every step, to look at afterwards.
 
-use crate::TrainError;
 use crate::callback::{Callback, Control, View};
+use crate::{Memory, TrainError};
 use kniff_nn::Module;
 use kniff_tensor::Element;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -34,6 +34,15 @@ impl LearningRateLog {
 impl<E: Element> Callback<E> for LearningRateLog {
     fn name(&self) -> &str {
         "LearningRateLog"
+    }
+
+    fn memory(&self) -> Memory<E> {
+        Memory::default().with("rates", &self.rates())
+    }
+
+    fn resume(&mut self, memory: &Memory<E>, _: &View<'_>, _: &dyn Module<E>) -> Result<(), TrainError> {
+        *self.rates.lock().unwrap_or_else(PoisonError::into_inner) = memory.get("rates")?;
+        Ok(())
     }
 
     fn batch_end(&mut self, view: &View<'_>, _: &dyn Module<E>) -> Result<Control, TrainError> {

@@ -1,14 +1,14 @@
 //! What was measured, beside the rate in use, in a sentence.
 
 use super::bound;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt;
 
 /// The curvature of a loss and what it says about the learning rate.
 ///
 /// It informs and refuses nothing: above `2 / largest` a step along the most curved direction overshoots and grows as far as
 /// the loss is quadratic, but networks go on training there, at the edge of stability.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CurvatureReport {
     /// The loss.
     pub loss: f64,

@@ -1,6 +1,7 @@
 //! Accuracy: the share of examples whose most likely class is the right one.
 
 use crate::Metric;
+use crate::metric::numbers;
 use kniff_nn::Logits;
 use kniff_tensor::{Element, Indices};
 
@@ -49,6 +50,16 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for Accuracy {
                 self.seen += 1;
             }
         }
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.right as f64, self.seen as f64])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [right, seen] = numbers(state)?;
+        (self.right, self.seen) = (right as usize, seen as usize);
+        Ok(())
     }
 
     fn value(&self) -> f64 {

@@ -1,6 +1,7 @@
 //! Binary accuracy: the share of yes-or-no answers that are right.
 
 use crate::Metric;
+use crate::metric::numbers;
 use kniff_nn::BinaryLogits;
 use kniff_tensor::{Element, Indices, Tensor};
 
@@ -45,6 +46,16 @@ impl<E: Element> Metric<E, BinaryLogits<E>, Tensor<E>> for BinaryAccuracy {
         self.count(output, target.len(), target.as_slice().unwrap_or_default().iter().map(|&t| t > half));
     }
 
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.right as f64, self.seen as f64])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [right, seen] = numbers(state)?;
+        (self.right, self.seen) = (right as usize, seen as usize);
+        Ok(())
+    }
+
     fn value(&self) -> f64 {
         self.right as f64 / self.seen as f64
     }
@@ -62,6 +73,16 @@ impl<E: Element> Metric<E, BinaryLogits<E>, Indices> for BinaryAccuracy {
     #[track_caller]
     fn update(&mut self, output: &BinaryLogits<E>, target: &Indices) {
         self.count(output, target.len(), target.as_slice().iter().map(|&t| t > 0));
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.right as f64, self.seen as f64])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [right, seen] = numbers(state)?;
+        (self.right, self.seen) = (right as usize, seen as usize);
+        Ok(())
     }
 
     fn value(&self) -> f64 {

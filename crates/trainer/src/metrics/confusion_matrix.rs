@@ -165,6 +165,19 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for ConfusionMatrix {
         }
     }
 
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(self.counts.iter().chain([&self.skipped]).map(|&count| count as f64).collect())
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let expected = self.counts.len() + 1;
+        if state.len() != expected {
+            return Err(format!("its state is {expected} numbers, but {} were given", state.len()));
+        }
+        self.counts.iter_mut().chain([&mut self.skipped]).zip(state).for_each(|(count, &x)| *count = x as u64);
+        Ok(())
+    }
+
     fn value(&self) -> f64 {
         self.accuracy()
     }

@@ -1,7 +1,7 @@
 //! The mean absolute error of a regression.
 
 use crate::Metric;
-use crate::metric::Predictions;
+use crate::metric::{Predictions, numbers};
 use kniff_tensor::{Element, Tensor};
 
 /// `mean |prediction - target|` over all numbers, in the target's units; 0 is the best.
@@ -31,6 +31,16 @@ impl<E: Element, O: Predictions<E>> Metric<E, O, Tensor<E>> for MeanAbsoluteErro
     fn update(&mut self, output: &O, target: &Tensor<E>) {
         for_each_pair("MeanAbsoluteError", output, target, |y, t| self.sum += (y - t).abs());
         self.seen += target.len();
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.sum, self.seen as f64])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [sum, seen] = numbers(state)?;
+        (self.sum, self.seen) = (sum, seen as usize);
+        Ok(())
     }
 
     fn value(&self) -> f64 {

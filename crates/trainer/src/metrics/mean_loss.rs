@@ -2,6 +2,7 @@
 
 use crate::Metric;
 use crate::evaluate::LossSums;
+use crate::metric::numbers;
 use kniff_nn::Loss;
 use kniff_tensor::Element;
 use std::marker::PhantomData;
@@ -41,6 +42,17 @@ impl<E: Element, O, T, L: Loss<E, O, T>> Metric<E, O, T> for MeanLoss<L, E> {
             }
             Err(_) => self.refused = true,
         }
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        let [sum, weight] = self.sums.numbers();
+        Some(vec![sum, weight, f64::from(u8::from(self.refused))])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [sum, weight, refused] = numbers(state)?;
+        (self.sums, self.refused) = (LossSums::of([sum, weight]), refused != 0.0);
+        Ok(())
     }
 
     fn value(&self) -> f64 {

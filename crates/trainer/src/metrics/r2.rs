@@ -2,7 +2,7 @@
 
 use super::mean_absolute_error::for_each_pair;
 use crate::Metric;
-use crate::metric::Predictions;
+use crate::metric::{Predictions, numbers};
 use kniff_tensor::{Element, Tensor};
 
 /// `1 - sum (prediction - target)^2 / sum (target - mean)^2` over all numbers: the share of the targets' variance that is
@@ -43,6 +43,16 @@ impl<E: Element, O: Predictions<E>> Metric<E, O, Tensor<E>> for R2 {
             self.mean += before / self.seen;
             self.deviations += before * (t - self.mean);
         });
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.residuals, self.mean, self.deviations, self.seen])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [residuals, mean, deviations, seen] = numbers(state)?;
+        (self.residuals, self.mean, self.deviations, self.seen) = (residuals, mean, deviations, seen);
+        Ok(())
     }
 
     fn value(&self) -> f64 {

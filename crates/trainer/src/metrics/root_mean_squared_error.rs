@@ -2,7 +2,7 @@
 
 use super::mean_absolute_error::for_each_pair;
 use crate::Metric;
-use crate::metric::Predictions;
+use crate::metric::{Predictions, numbers};
 use kniff_tensor::{Element, Tensor};
 
 /// `sqrt(mean (prediction - target)^2)` over all numbers, in the target's units; 0 is the best.
@@ -32,6 +32,16 @@ impl<E: Element, O: Predictions<E>> Metric<E, O, Tensor<E>> for RootMeanSquaredE
     fn update(&mut self, output: &O, target: &Tensor<E>) {
         for_each_pair("RootMeanSquaredError", output, target, |y, t| self.sum += (y - t) * (y - t));
         self.seen += target.len();
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.sum, self.seen as f64])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [sum, seen] = numbers(state)?;
+        (self.sum, self.seen) = (sum, seen as usize);
+        Ok(())
     }
 
     fn value(&self) -> f64 {

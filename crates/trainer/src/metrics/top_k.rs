@@ -1,6 +1,7 @@
 //! Top-k accuracy: the share of examples whose right class is among the k most likely ones.
 
 use crate::Metric;
+use crate::metric::numbers;
 use kniff_nn::Logits;
 use kniff_tensor::{Element, Indices};
 
@@ -60,6 +61,16 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for TopK {
             let ahead = |(i, &z): (usize, &E)| z > own || (z == own && i < label);
             self.right += usize::from(!own.is_nan() && row.iter().enumerate().filter(|&x| ahead(x)).count() < self.k);
         }
+    }
+
+    fn state(&self) -> Option<Vec<f64>> {
+        Some(vec![self.right as f64, self.seen as f64])
+    }
+
+    fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
+        let [right, seen] = numbers(state)?;
+        (self.right, self.seen) = (right as usize, seen as usize);
+        Ok(())
     }
 
     fn value(&self) -> f64 {

@@ -1,5 +1,6 @@
 //! Model files, whole and damaged.
 
+use crate::folder::Folder;
 use crate::networks::{clouds, loader, network, trainer};
 use kniff_init::HeNormal;
 use kniff_nn::ModuleExt;
@@ -7,33 +8,12 @@ use kniff_nn::layers::{Linear, Sequential};
 use kniff_tensor::Rng;
 use kniff_trainer::{FileError, ModelFile};
 use proptest::prelude::*;
-use std::path::PathBuf;
 use std::sync::LazyLock;
-
-/// A folder of its own for each test, gone at its end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("kniff-files-{name}-{}", std::process::id()));
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-    fn file(&self, name: &str) -> PathBuf {
-        self.0.join(name)
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
 
 /// A whole file's bytes.
 fn bytes() -> Vec<u8> {
     static BYTES: LazyLock<Vec<u8>> = LazyLock::new(|| {
-        let folder = Folder::new("bytes");
+        let folder = Folder::new("files-bytes");
         let path = folder.file("model.kniff");
         ModelFile::of(&network(1)).with("classes", &["a", "b", "c"]).unwrap().save(&path).unwrap();
         std::fs::read(path).unwrap()
@@ -43,7 +23,7 @@ fn bytes() -> Vec<u8> {
 
 #[test]
 fn a_trained_model_comes_back_with_what_belongs_to_it() {
-    let folder = Folder::new("back");
+    let folder = Folder::new("files-back");
     let path = folder.file("model.kniff");
     let (mut trainer, data) = (trainer().epochs(2), loader(clouds(96, 1)));
     trainer.fit(&data, None).unwrap();
@@ -57,12 +37,12 @@ fn a_trained_model_comes_back_with_what_belongs_to_it() {
     assert_eq!(other.model().state(), trainer.model().state());
     assert_eq!(other.evaluate(&data).unwrap(), trainer.evaluate(&data).unwrap());
     // Nothing but the file is left in the folder.
-    assert_eq!(std::fs::read_dir(&folder.0).unwrap().count(), 1);
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
 }
 
 #[test]
 fn both_element_types_are_stored_and_told_apart() {
-    let folder = Folder::new("elements");
+    let folder = Folder::new("files-elements");
     let path = folder.file("double.kniff");
     let net = Sequential::<f64>::new().with(Linear::new(3, 2, HeNormal, &mut Rng::new(1)));
     ModelFile::of(&net).save(&path).unwrap();
@@ -74,7 +54,7 @@ fn both_element_types_are_stored_and_told_apart() {
 
 #[test]
 fn a_file_of_another_model_names_every_difference_and_changes_nothing() {
-    let folder = Folder::new("other");
+    let folder = Folder::new("files-other");
     let path = folder.file("model.kniff");
     ModelFile::of(&network(1)).save(&path).unwrap();
     let mut other: Sequential = Sequential::new()
@@ -91,7 +71,7 @@ fn a_file_of_another_model_names_every_difference_and_changes_nothing() {
 
 #[test]
 fn what_is_no_model_file_is_refused_by_name() {
-    let folder = Folder::new("refused");
+    let folder = Folder::new("files-refused");
     let refused = |name: &str, bytes: &[u8]| {
         let path = folder.file(name);
         std::fs::write(&path, bytes).unwrap();
@@ -119,7 +99,7 @@ fn what_is_no_model_file_is_refused_by_name() {
     let error = refused("huge", &huge);
     assert!(error.to_string().contains("expected 18446744073709551615 bytes after the header"), "{error}");
     assert!(matches!(ModelFile::<f32>::load(folder.file("nowhere")), Err(FileError::Io { .. })));
-    assert!(ModelFile::<f32>::load(&folder.0).is_err());
+    assert!(ModelFile::<f32>::load(folder.path()).is_err());
     assert!(ModelFile::of(&network(1)).save(folder.file("no/such/folder")).is_err());
 }
 
@@ -147,7 +127,7 @@ proptest! {
 
     #[test]
     fn one_changed_byte_is_always_seen(at: prop::sample::Index, by in 1_u8..) {
-        let folder = Folder::new("byte");
+        let folder = Folder::new("files-byte");
         let mut bytes = bytes();
         let at = at.index(bytes.len());
         bytes[at] ^= by;
@@ -158,7 +138,7 @@ proptest! {
 
     #[test]
     fn a_cut_is_always_seen(at: prop::sample::Index) {
-        let folder = Folder::new("cut");
+        let folder = Folder::new("files-cut");
         let bytes = bytes();
         let path = folder.file("model.kniff");
         std::fs::write(&path, &bytes[..at.index(bytes.len())]).unwrap();
@@ -168,7 +148,7 @@ proptest! {
     /// With a checksum that is right: what is inside must still be read with care.
     #[test]
     fn forged_content_is_read_or_refused(at: prop::sample::Index, with in prop::collection::vec(any::<u8>(), 1..9)) {
-        let folder = Folder::new("forged");
+        let folder = Folder::new("files-forged");
         let mut payload = bytes().split_off(HEADER);
         let at = at.index(payload.len());
         let end = (at + with.len()).min(payload.len());
