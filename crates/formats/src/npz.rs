@@ -1,7 +1,7 @@
 //! npz, NumPy's archive of arrays with names.
 //!
 //! `numpy.savez(path, **{name: tensor.numpy() for name, tensor in model.state_dict().items()})` writes what [`read`] reads, and
-//! `numpy.load` reads what [`write`] writes. The reader itself, with its limits, is [`kniff_data::NpzReader`].
+//! `numpy.load` reads what [`write()`] writes. The reader itself, with its limits, is [`kniff_data::NpzReader`].
 
 use crate::{FormatError, Weights};
 use kniff_data::{NpzReader, write_npz};
@@ -38,7 +38,7 @@ pub fn write<E: Element>(path: impl AsRef<Path>, weights: &Weights<E>) -> Result
 /// Writes the parameters and buffers of a model.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn save<E: Element>(model: &(impl Module<E> + ?Sized), path: impl AsRef<Path>) -> Result<(), FormatError> {
     write(path, &Weights::of(model))
 }

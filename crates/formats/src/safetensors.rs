@@ -61,7 +61,7 @@ pub fn write<E: Element>(path: impl AsRef<Path>, weights: &Weights<E>) -> Result
     write_atomically(path, |stream| stream.write_all(&bytes)).map_err(|source| FormatError::Io { file, source })
 }
 
-/// The bytes that [`write`] writes.
+/// The bytes that [`write()`] writes.
 ///
 /// # Errors
 /// [`FormatError::Damaged`] if the names take more than the format's 100 MB.
@@ -76,7 +76,7 @@ pub fn encode<E: Element>(name: &str, weights: &Weights<E>) -> Result<Vec<u8>, F
 /// Writes the parameters and buffers of a model.
 ///
 /// # Errors
-/// As [`write`].
+/// As [`write()`].
 pub fn save<E: Element>(model: &(impl Module<E> + ?Sized), path: impl AsRef<Path>) -> Result<(), FormatError> {
     write(path, &Weights::of(model))
 }
