@@ -39,7 +39,7 @@ fn ctrl_c_finishes_the_step_writes_a_checkpoint_and_tells_how_to_go_on() {
 
     for (interrupt, after) in [("-INT", "safe 4"), ("-TERM", "safe 24")] {
         // Slow enough to be found at work.
-        let (mut child, mut lines) = start(&folder, "5");
+        let (child, mut lines) = start(&folder, "5");
         assert!(lines.any(|line| line == after));
         signal(&child, interrupt);
         let last = lines.last().unwrap();
