@@ -17,7 +17,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// let full = |file: &mut dyn Write| file.write_all(b"ne").and(Err(std::io::ErrorKind::StorageFull.into()));
 /// assert!(kniff_data::write_atomically(&path, full).is_err());
 /// assert_eq!(std::fs::read(&path)?, b"old");
-/// # std::fs::remove_file(&path)
+/// # std::fs::remove_file(&path)?;
+/// # Ok::<(), std::io::Error>(())
 /// ```
 ///
 /// # Errors
