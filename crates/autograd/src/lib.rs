@@ -16,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod arithmetic;
+#[cfg(feature = "cases")]
 pub mod case;
 mod check;
 mod coverage;

@@ -1,5 +1,6 @@
 //! The absolute value.
 
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::{Elementwise, Keep, Var};
 use kniff_tensor::Element;
@@ -41,4 +42,5 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case { name: "abs", inputs: |rng| one(rng, -3.0, 3.0, &[0.0]), f: |x| x[0].abs() };

@@ -1,6 +1,7 @@
 //! Scaling and shifting by numbers.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -68,5 +69,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "affine", inputs: |rng| one(rng, -3.0, 3.0, &[]), f: |x| x[0].affine(-1.7, 0.3) };

@@ -2,6 +2,7 @@
 
 use super::max_pool::{adaptive, windows};
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Divisor, Element, PoolOptions, PoolWindows, Tensor};
@@ -92,6 +93,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "avg_pool",
     inputs: |rng| vec![draw(rng, [2, 1, 4, 5], -2.0, 2.0, &[])],
@@ -100,6 +102,7 @@ pub(super) const CASE: Case = Case {
         x[0].avg_pool(&options, Divisor::WithPadding).square()
     },
 };
+#[cfg(feature = "cases")]
 pub(super) const ADAPTIVE: Case = Case {
     name: "adaptive_avg_pool",
     inputs: |rng| vec![draw(rng, [1, 2, 3, 5], -2.0, 2.0, &[])],

@@ -2,6 +2,7 @@
 
 use super::total::dense;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::batch_norm::{self as kernel, Saved};
@@ -317,16 +318,19 @@ impl<E: Element> Var<E> {
 }
 
 /// A matrix half of the time, else a batch of images.
+#[cfg(feature = "cases")]
 fn inputs(rng: &mut kniff_tensor::Rng) -> Vec<Tensor<f64>> {
     let shape = if rng.bernoulli(0.5) { Shape::from([5, 3]) } else { Shape::from([2, 3, 2, 2]) };
     vec![draw(rng, shape, -2.0, 2.0, &[]), draw(rng, [3], 0.5, 2.0, &[]), draw(rng, [3], -1.0, 1.0, &[])]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const BATCH: Case = Case {
     name: "batch_norm",
     inputs,
     f: |x| x[0].batch_norm(&ChannelMoments::of(x[0].value()), Some((&x[1], &x[2])), 0.1).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const GIVEN: Case = Case {
     name: "normalise_channels",
     inputs,

@@ -3,10 +3,11 @@
 use super::batch_norm::{BatchNorm, ChannelMoments, Way, planes_of};
 use super::total::dense;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::planes_relu as kernel;
-use kniff_tensor::{Element, Shape, Tensor};
+use kniff_tensor::{Element, Tensor};
 
 /// `max(0, norm + plus)` where norm is the [`BatchNorm`] of a batch of planes; inputs are those of batch norm, then plus.
 ///
@@ -146,11 +147,12 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "batch_norm_relu",
     inputs: |rng| {
         // The output stays away from the corner: a channel has few values, all within 2 of its mean after normalising.
-        let shape = Shape::from([2, 2, 2, 2]);
+        let shape = kniff_tensor::Shape::from([2, 2, 2, 2]);
         let x = draw(rng, shape, -2.0, 2.0, &[]);
         vec![x, draw(rng, [2], 0.1, 0.4, &[]), draw(rng, [2], 2.5, 3.0, &[]), draw(rng, shape, -1.0, 1.0, &[])]
     },

@@ -1,6 +1,7 @@
 //! The binary cross-entropy of probabilities, for those who have no logits.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -77,6 +78,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "bce",
     inputs: |rng| vec![draw(rng, [2, 3], 0.1, 0.9, &[])],

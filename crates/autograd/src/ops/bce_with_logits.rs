@@ -2,6 +2,7 @@
 
 use super::total::{self, Reduce, dense};
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::elementwise::{Binary, Ternary, zip3};
@@ -183,11 +184,13 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "bce_with_logits",
     inputs: |rng| vec![draw(rng, [3, 4], -3.0, 3.0, &[])],
     f: |x| x[0].bce_with_logits(&Tensor::linspace(0.0, 1.0, 12).reshape([3, 4]), None, None, Reduce::Mean),
 };
+#[cfg(feature = "cases")]
 pub(super) const WEIGHTED: Case = Case {
     name: "bce_with_logits (weighted)",
     inputs: |rng| vec![draw(rng, [3, 4], -3.0, 3.0, &[])],

@@ -1,5 +1,6 @@
 //! Limits from below and above, and hard tanh.
 
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::{Elementwise, Keep, Var};
 use kniff_tensor::Element;
@@ -57,5 +58,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "clamp", inputs: |rng| one(rng, -3.0, 3.0, &[-1.0, 2.0]), f: |x| x[0].clamp(-1.0, 2.0) };

@@ -1,6 +1,7 @@
 //! Joining along an axis.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -65,6 +66,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "concat",
     inputs: |rng| vec![draw(rng, [2, 1, 3], -2.0, 2.0, &[]), draw(rng, [2, 2, 3], -2.0, 2.0, &[])],

@@ -1,9 +1,10 @@
 //! Convolution and its two adjoints: each one's derivatives are made of the other two.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
-use kniff_tensor::{ConvGeometry, ConvOptions, Element, Rng, Tensor};
+use kniff_tensor::{ConvGeometry, ConvOptions, Element, Tensor};
 
 /// Adds what is there of two terms.
 fn both<E: Element>(a: Option<Var<E>>, b: Option<Var<E>>) -> Option<Var<E>> {
@@ -201,16 +202,19 @@ impl<E: Element> Var<E> {
 }
 
 /// Options that leave something of images of 4 x 5 under windows of 2 x 3.
+#[cfg(feature = "cases")]
 fn options(groups: usize) -> ConvOptions {
     ConvOptions { stride: [2, 1], padding: [(1, 0), (0, 2)], dilation: [1, 2], groups, ..ConvOptions::default() }
 }
 
-fn grouped(rng: &mut Rng) -> Vec<Tensor<f64>> {
+#[cfg(feature = "cases")]
+fn grouped(rng: &mut kniff_tensor::Rng) -> Vec<Tensor<f64>> {
     let (n, groups) = (1 + rng.below(2), 2);
     let (x, w) = (draw(rng, [n, 4, 4, 5], -2.0, 2.0, &[]), draw(rng, [2, 2, 2, 3], -2.0, 2.0, &[]));
     vec![x, w, draw(rng, [groups], -1.0, 1.0, &[])]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CONV: Case = Case {
     name: "conv",
     inputs: |rng| {
@@ -221,13 +225,16 @@ pub(super) const CONV: Case = Case {
     },
     f: |x| x[0].conv(&x[1], Some(&x[2]), &ConvOptions { padding: [(1, 1); 2], ..ConvOptions::default() }).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const GROUPED: Case =
     Case { name: "conv_grouped", inputs: grouped, f: |x| x[0].conv(&x[1], Some(&x[2]), &options(2)).square() };
+#[cfg(feature = "cases")]
 pub(super) const SIGNAL: Case = Case {
     name: "conv_signal",
     inputs: |rng| vec![draw(rng, [2, 2, 6], -2.0, 2.0, &[]), draw(rng, [3, 2, 3], -2.0, 2.0, &[])],
     f: |x| x[0].conv(&x[1], None, &ConvOptions { stride: [1, 2], ..ConvOptions::default() }).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const TRANSPOSE: Case = Case {
     name: "conv_transpose",
     inputs: |rng| {
@@ -237,6 +244,7 @@ pub(super) const TRANSPOSE: Case = Case {
     },
     f: |x| x[0].conv_transpose(&x[1], Some(&x[2]), &options(2), [1, 0]).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const WEIGHT: Case = Case {
     name: "conv_weight",
     inputs: |rng| {

@@ -1,6 +1,7 @@
 //! Running sums.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -45,5 +46,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "cumsum", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].cumsum(0).square() };

@@ -1,6 +1,7 @@
 //! The quotient, element by element.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, broadcast_pair};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -52,5 +53,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "div", inputs: |rng| broadcast_pair(rng, 0.5, 2.0, &[]), f: |x| x[0].div(&x[1]) };

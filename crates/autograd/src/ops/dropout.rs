@@ -2,6 +2,7 @@
 
 use super::total::dense;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::dropout::Mask;
@@ -160,6 +161,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "dropout",
     inputs: |rng| vec![draw(rng, [4, 5], -2.0, 2.0, &[])],

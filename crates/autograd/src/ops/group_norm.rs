@@ -2,6 +2,7 @@
 
 use super::total::dense;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::reduce::{self, Sum};
@@ -171,6 +172,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "group_norm",
     inputs: |rng| {

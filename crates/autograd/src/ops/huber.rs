@@ -3,6 +3,7 @@
 use super::residual::{Penalty, residual};
 use super::total::Reduce;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use kniff_tensor::Element;
 use kniff_tensor::simd::Isa;
@@ -69,13 +70,16 @@ impl<E: Element> Var<E> {
 }
 
 /// Residuals on both sides of 0.7 and away from it.
+#[cfg(feature = "cases")]
 fn around(rng: &mut kniff_tensor::Rng) -> Vec<kniff_tensor::Tensor<f64>> {
     let r = draw(rng, [3, 4], -2.0, 2.0, &[-0.7, 0.7]);
     let t = draw(rng, [3, 4], -2.0, 2.0, &[]);
     vec![r.add(&t), t]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const HUBER: Case = Case { name: "huber", inputs: around, f: |x| x[0].huber(&x[1], 0.7, Reduce::Sum) };
+#[cfg(feature = "cases")]
 pub(super) const SMOOTH_L1: Case =
     Case { name: "smooth_l1", inputs: around, f: |x| x[0].smooth_l1(&x[1], 0.7, Reduce::None).square() };
 

@@ -1,6 +1,7 @@
 //! Picking by position: gather, index_select, and their adjoints.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Indices, Shape, Tensor};
@@ -97,16 +98,19 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const GATHER: Case = Case {
     name: "gather",
     inputs: |rng| vec![draw(rng, [3, 4], -2.0, 2.0, &[])],
     f: |x| x[0].gather(1, &Indices::new(vec![0, 3, 1, 1, 2, 2], [3, 2])).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const SCATTER_ADD: Case = Case {
     name: "scatter_add",
     inputs: |rng| vec![draw(rng, [3, 2], -2.0, 2.0, &[])],
     f: |x| x[0].scatter_add_into(1, &Indices::new(vec![0, 3, 1, 1, 2, 2], [3, 2]), [3, 4]).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const INDEX_SELECT: Case = Case {
     name: "index_select",
     inputs: |rng| vec![draw(rng, [3, 2], -2.0, 2.0, &[])],

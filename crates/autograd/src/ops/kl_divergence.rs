@@ -1,6 +1,7 @@
 //! The Kullback-Leibler divergence from log-probabilities to a target distribution.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use kniff_tensor::{Element, Tensor};
 
@@ -54,6 +55,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "kl_divergence",
     inputs: |rng| vec![draw(rng, [2, 3], -2.0, -0.1, &[])],

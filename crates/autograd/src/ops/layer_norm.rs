@@ -2,6 +2,7 @@
 
 use super::total::dense;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::layer_norm::{self as kernel, Saved};
@@ -129,6 +130,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "layer_norm",
     inputs: |rng| {

@@ -1,5 +1,6 @@
 //! The rectified linear unit with a slope below 0.
 
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::{Elementwise, Keep, Var};
 use kniff_tensor::Element;
@@ -38,5 +39,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "leaky_relu", inputs: |rng| one(rng, -3.0, 3.0, &[0.0]), f: |x| x[0].leaky_relu(0.1) };

@@ -1,5 +1,6 @@
 //! The natural logarithm.
 
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::{Elementwise, Keep, Var};
 use kniff_tensor::Element;
@@ -35,4 +36,5 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case { name: "ln", inputs: |rng| one(rng, 0.3, 4.0, &[]), f: |x| x[0].ln() };

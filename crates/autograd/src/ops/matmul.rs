@@ -1,6 +1,7 @@
 //! The matrix product.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -68,6 +69,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const MATMUL: Case = Case {
     name: "matmul",
     inputs: |rng| {
@@ -76,6 +78,7 @@ pub(super) const MATMUL: Case = Case {
     },
     f: |x| x[0].matmul(&x[1]),
 };
+#[cfg(feature = "cases")]
 pub(super) const BATCHED: Case = Case {
     name: "matmul_batched",
     inputs: |rng| vec![draw(rng, [2, 1, 2, 3], -2.0, 2.0, &[]), draw(rng, [3, 3, 2], -2.0, 2.0, &[])],

@@ -2,6 +2,7 @@
 
 use super::sum::reduced;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::Case;
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -94,14 +95,18 @@ impl<E: Element> Var<E> {
 }
 
 /// Distinct numbers, at least 0.1 apart, in a random order.
+#[cfg(feature = "cases")]
 fn distinct(rng: &mut kniff_tensor::Rng, shape: [usize; 2]) -> Vec<Tensor<f64>> {
     let order = rng.permutation(shape[0] * shape[1]);
     vec![Tensor::from_fn(shape, |i| order[i] as f64 * 0.1 - 0.5)]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const MAX: Case =
     Case { name: "max", inputs: |rng| distinct(rng, [3, 4]), f: |x| x[0].max(&[1], false).square() };
+#[cfg(feature = "cases")]
 pub(super) const MIN: Case =
     Case { name: "min", inputs: |rng| distinct(rng, [3, 4]), f: |x| x[0].min(&[0], true).square() };
+#[cfg(feature = "cases")]
 pub(super) const MAXOUT: Case =
     Case { name: "maxout", inputs: |rng| distinct(rng, [2, 6]), f: |x| x[0].maxout(3).square() };

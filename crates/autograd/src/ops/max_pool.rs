@@ -1,9 +1,10 @@
 //! The largest under a window that moves over an image.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::Case;
 use crate::op::{At, Cotangents, Keeps, Op, apply};
-use kniff_tensor::{Element, PoolOptions, PoolPicks, PoolWindows, Rng, Tensor};
+use kniff_tensor::{Element, PoolOptions, PoolPicks, PoolWindows, Tensor};
 
 /// The largest under every window; its pull-back gives all to the element that was picked.
 #[derive(Clone)]
@@ -154,11 +155,13 @@ pub(super) fn adaptive<E: Element>(name: &str, x: &Var<E>, output: [usize; 2]) -
 }
 
 /// Distinct numbers, at least 0.1 apart, in a random order.
-fn distinct(rng: &mut Rng, shape: [usize; 4]) -> Vec<Tensor<f64>> {
+#[cfg(feature = "cases")]
+fn distinct(rng: &mut kniff_tensor::Rng, shape: [usize; 4]) -> Vec<Tensor<f64>> {
     let order = rng.permutation(shape.iter().product());
     vec![Tensor::from_fn(shape, |i| order[i] as f64 * 0.1 - 2.0)]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "max_pool",
     inputs: |rng| distinct(rng, [2, 1, 4, 5]),
@@ -167,6 +170,7 @@ pub(super) const CASE: Case = Case {
         x[0].max_pool(&options).square()
     },
 };
+#[cfg(feature = "cases")]
 pub(super) const ADAPTIVE: Case = Case {
     name: "adaptive_max_pool",
     inputs: |rng| distinct(rng, [1, 2, 3, 5]),

@@ -2,6 +2,7 @@
 
 use super::where_else::WhereVar;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, broadcast_pair};
 use kniff_tensor::{Element, Tensor};
 
@@ -41,12 +42,15 @@ fn share_of_first<E: Element>(a: &Var<E>, b: &Var<E>) -> Var<E> {
     Var::constant(nan(a).add(&nan(b)).where_else(&Tensor::scalar(E::NAN), &share))
 }
 
+#[cfg(feature = "cases")]
 pub(super) const MAXIMUM: Case =
     Case { name: "maximum", inputs: |rng| apart(broadcast_pair(rng, -2.0, 2.0, &[])), f: |x| x[0].maximum(&x[1]) };
+#[cfg(feature = "cases")]
 pub(super) const MINIMUM: Case =
     Case { name: "minimum", inputs: |rng| apart(broadcast_pair(rng, -2.0, 2.0, &[])), f: |x| x[0].minimum(&x[1]) };
 
 /// The first on a grid of 0.4, the second 0.2 beside it: never equal.
+#[cfg(feature = "cases")]
 fn apart(mut pair: Vec<Tensor<f64>>) -> Vec<Tensor<f64>> {
     let grid = |t: &Tensor<f64>, shift: f64| t.mul_scalar(2.5).floor().mul_scalar(0.4).add_scalar(shift);
     pair[0] = grid(&pair[0], 0.0);

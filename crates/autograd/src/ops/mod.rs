@@ -1,5 +1,6 @@
 //! The operations: one file each, with its value, both derivatives and a case to check them at.
 
+#[cfg(feature = "cases")]
 use crate::case::Case;
 
 mod abs;
@@ -71,7 +72,8 @@ pub use softmax_cross_entropy::CrossEntropyOptions;
 pub use total::Reduce;
 pub use where_else::WhereVar;
 
-/// One case per operation, for checking all of them.
+/// One case per operation, for checking all of them; there with the feature `cases`.
+#[cfg(feature = "cases")]
 pub fn cases() -> Vec<Case> {
     vec![
         abs::CASE,

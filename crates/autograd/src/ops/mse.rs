@@ -3,6 +3,7 @@
 use super::residual::{Penalty, residual};
 use super::total::Reduce;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use kniff_tensor::Element;
 use kniff_tensor::simd::Isa;
@@ -73,11 +74,13 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const MSE: Case = Case {
     name: "mse",
     inputs: |rng| vec![draw(rng, [3, 4], -2.0, 2.0, &[]), draw(rng, [3, 4], -2.0, 2.0, &[])],
     f: |x| x[0].mse(&x[1], Reduce::Mean),
 };
+#[cfg(feature = "cases")]
 pub(super) const L1: Case = Case {
     name: "l1",
     inputs: |rng| vec![draw(rng, [3, 4], 0.5, 2.0, &[]), draw(rng, [3, 4], -2.0, 0.2, &[])],

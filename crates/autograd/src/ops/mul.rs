@@ -1,6 +1,7 @@
 //! The product, element by element.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, broadcast_pair};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -48,5 +49,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "mul", inputs: |rng| broadcast_pair(rng, -2.0, 2.0, &[]), f: |x| x[0].mul(&x[1]) };

@@ -3,6 +3,7 @@
 use super::softmax_cross_entropy::CrossEntropyOptions;
 use super::total::Reduce;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use kniff_tensor::{Element, Indices, Tensor};
 
@@ -50,6 +51,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "nll",
     inputs: |rng| vec![draw(rng, [2, 3, 2], -2.0, 2.0, &[])],

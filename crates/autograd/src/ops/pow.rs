@@ -2,6 +2,7 @@
 
 use super::where_else::WhereVar;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, broadcast_pair};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -68,5 +69,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "pow", inputs: |rng| broadcast_pair(rng, 0.5, 2.0, &[]), f: |x| x[0].pow(&x[1]) };

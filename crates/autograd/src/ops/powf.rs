@@ -1,5 +1,6 @@
 //! Powers with a fixed exponent.
 
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::{Elementwise, Keep, Var};
 use kniff_tensor::Element;
@@ -69,5 +70,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const POWI: Case = Case { name: "powi", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].powi(3) };
+#[cfg(feature = "cases")]
 pub(super) const POWF: Case = Case { name: "powf", inputs: |rng| one(rng, 0.4, 3.0, &[]), f: |x| x[0].powf(2.5) };

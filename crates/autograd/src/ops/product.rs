@@ -1,6 +1,7 @@
 //! Products over axes and running products, with exact derivatives where factors are 0.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use kniff_tensor::{Element, Tensor};
 
@@ -75,8 +76,10 @@ fn halved<E: Element>(mut x: Var<E>, axis: usize) -> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const PROD: Case =
     Case { name: "prod", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].prod(&[x[0].rank() - 1], false) };
+#[cfg(feature = "cases")]
 pub(super) const CUMPROD: Case =
     Case { name: "cumprod", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].cumprod(0) };
 

@@ -2,6 +2,7 @@
 
 use super::where_else::WhereVar;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use kniff_tensor::{Element, Indices, Tensor};
 
@@ -134,33 +135,44 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 fn matrix(rng: &mut kniff_tensor::Rng) -> Vec<Tensor<f64>> {
     vec![draw(rng, [3, 4], -2.0, 2.0, &[])]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const FLIP: Case = Case { name: "flip", inputs: matrix, f: |x| x[0].flip(&[0, 1]).cumsum(1).square() };
+#[cfg(feature = "cases")]
 pub(super) const ROLL: Case = Case { name: "roll", inputs: matrix, f: |x| x[0].roll(1, -3).cumsum(1).square() };
+#[cfg(feature = "cases")]
 pub(super) const TILE: Case = Case { name: "tile", inputs: matrix, f: |x| x[0].tile(&[2, 3]).cumsum(1).square() };
+#[cfg(feature = "cases")]
 pub(super) const REFLECT: Case = Case {
     name: "pad_with (reflect)",
     inputs: matrix,
     f: |x| x[0].pad_with(&[(2, 1), (0, 3)], Border::Reflect).cumsum(1).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const REPLICATE: Case = Case {
     name: "pad_with (replicate)",
     inputs: matrix,
     f: |x| x[0].pad_with(&[(2, 1), (0, 5)], Border::Replicate).cumsum(1).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const TRIL: Case = Case { name: "tril", inputs: matrix, f: |x| x[0].tril(-1).square() };
+#[cfg(feature = "cases")]
 pub(super) const TRIU: Case = Case { name: "triu", inputs: matrix, f: |x| x[0].triu(1).square() };
 
 /// Distinct numbers, so that a small step changes no order.
+#[cfg(feature = "cases")]
 fn distinct(rng: &mut kniff_tensor::Rng) -> Vec<Tensor<f64>> {
     let order = rng.permutation(12);
     vec![Tensor::from_fn([3, 4], |i| order[i] as f64 * 0.1 - 0.5)]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const SORT: Case = Case { name: "sort", inputs: distinct, f: |x| x[0].sort(1).0.cumsum(1).square() };
+#[cfg(feature = "cases")]
 pub(super) const TOPK: Case = Case { name: "topk", inputs: distinct, f: |x| x[0].topk(2, 0).0.cumsum(0).square() };
 
 #[cfg(test)]

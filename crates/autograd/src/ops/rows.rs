@@ -1,6 +1,7 @@
 //! Rows of a table by their numbers: the lookup of an embedding, and its adjoint.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Indices, Shape, Tensor};
@@ -128,6 +129,7 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "rows",
     inputs: |rng| vec![draw(rng, [4, 3], -2.0, 2.0, &[])],

@@ -1,5 +1,6 @@
 //! The recommended sigmoid: tanh, stretched.
 
+#[cfg(feature = "cases")]
 use crate::case::{Case, one};
 use crate::{Elementwise, Keep, Var};
 use kniff_tensor::Element;
@@ -43,5 +44,6 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case =
     Case { name: "scaled_tanh", inputs: |rng| one(rng, -3.0, 3.0, &[]), f: |x| x[0].scaled_tanh() };

@@ -2,6 +2,7 @@
 
 use super::sum::reduced;
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -136,10 +137,13 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const SOFTMAX: Case =
     Case { name: "softmax", inputs: |rng| vec![draw(rng, [2, 3, 4], -2.0, 2.0, &[])], f: |x| x[0].softmax(1) };
+#[cfg(feature = "cases")]
 pub(super) const LOG_SOFTMAX: Case =
     Case { name: "log_softmax", inputs: |rng| vec![draw(rng, [3, 4], -2.0, 2.0, &[])], f: |x| x[0].log_softmax(1) };
+#[cfg(feature = "cases")]
 pub(super) const LOGSUMEXP: Case = Case {
     name: "logsumexp",
     inputs: |rng| vec![draw(rng, [2, 3, 2], -2.0, 2.0, &[])],

@@ -2,6 +2,7 @@
 
 use super::total::{Reduce, dense};
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::softmax_ce::{Scale, Targets, forward, forward_backward};
@@ -262,11 +263,13 @@ fn cross_entropy<E: Element>(
     if options.reduce == Reduce::None { loss.reshape(places) } else { loss }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const LABELS: Case = Case {
     name: "softmax_cross_entropy",
     inputs: |rng| vec![draw(rng, [4, 3], -2.0, 2.0, &[])],
     f: |x| x[0].softmax_cross_entropy(&Indices::from_vec(vec![2, 0, 1, 1]), &CrossEntropyOptions::default()),
 };
+#[cfg(feature = "cases")]
 pub(super) const ALL_OPTIONS: Case = Case {
     name: "softmax_cross_entropy (all options)",
     inputs: |rng| vec![draw(rng, [2, 3, 2], -2.0, 2.0, &[])],
@@ -280,6 +283,7 @@ pub(super) const ALL_OPTIONS: Case = Case {
         x[0].softmax_cross_entropy(&Indices::new(vec![2, 0, 1, 2], [2, 2]), &options).square()
     },
 };
+#[cfg(feature = "cases")]
 pub(super) const SOFT: Case = Case {
     name: "soft_cross_entropy",
     inputs: |rng| vec![draw(rng, [4, 3], -2.0, 2.0, &[])],

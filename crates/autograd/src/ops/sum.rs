@@ -1,6 +1,7 @@
 //! Sums and means over axes.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw, one};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Shape, Tensor};
@@ -114,11 +115,15 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const SUM: Case =
     Case { name: "sum", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].sum(&[x[0].rank() - 1], false).square() };
+#[cfg(feature = "cases")]
 pub(super) const MEAN: Case =
     Case { name: "mean", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].mean(&[0], true).square() };
+#[cfg(feature = "cases")]
 pub(super) const VARIANCE: Case =
     Case { name: "variance", inputs: |rng| one(rng, -2.0, 2.0, &[]), f: |x| x[0].variance(&[0], 0, false) };
+#[cfg(feature = "cases")]
 pub(super) const STD: Case =
     Case { name: "std", inputs: |rng| vec![draw(rng, [4, 3], -2.0, 2.0, &[])], f: |x| x[0].std(&[0], 1, false) };

@@ -1,6 +1,7 @@
 //! Other shapes of the same elements: reshape, permute, broadcast, slice, pad.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Shape, Tensor};
@@ -243,17 +244,23 @@ impl<E: Element> Var<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 fn block(rng: &mut kniff_tensor::Rng) -> Vec<Tensor<f64>> {
     vec![draw(rng, [2, 3, 4], -2.0, 2.0, &[])]
 }
 
+#[cfg(feature = "cases")]
 pub(super) const RESHAPE: Case = Case { name: "reshape", inputs: block, f: |x| x[0].reshape([4, 6]).square() };
+#[cfg(feature = "cases")]
 pub(super) const PERMUTE: Case = Case { name: "permute", inputs: block, f: |x| x[0].permute(&[2, 0, 1]).square() };
+#[cfg(feature = "cases")]
 pub(super) const BROADCAST: Case = Case {
     name: "broadcast_to",
     inputs: |rng| vec![draw(rng, [3, 1], -2.0, 2.0, &[])],
     f: |x| x[0].broadcast_to([2, 3, 4]).square(),
 };
+#[cfg(feature = "cases")]
 pub(super) const SLICE: Case = Case { name: "slice", inputs: block, f: |x| x[0].slice_axis(1, 1..3).square() };
+#[cfg(feature = "cases")]
 pub(super) const PAD: Case =
     Case { name: "pad", inputs: block, f: |x| x[0].pad(&[(0, 1), (2, 0), (1, 1)], 0.5).square() };

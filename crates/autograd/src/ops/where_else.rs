@@ -1,6 +1,7 @@
 //! The choice between two by a mask.
 
 use crate::Var;
+#[cfg(feature = "cases")]
 use crate::case::{Case, draw, draw_shape};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::{Element, Tensor};
@@ -58,6 +59,7 @@ impl<E: Element> WhereVar<E> for Tensor<E> {
     }
 }
 
+#[cfg(feature = "cases")]
 pub(super) const CASE: Case = Case {
     name: "where",
     inputs: |rng| {
