@@ -1,14 +1,20 @@
-//! Measures one workload and prints one line of JSON: `entrant WORKLOAD THREADS`.
+//! Measures one workload and prints one line of JSON: `entrant [--bf16] WORKLOAD THREADS`.
 #![forbid(unsafe_code)]
 
 use kniff_benches::measure::{Request, measure, pin, unsupported};
 use kniff_benches::workloads;
+use kniff_tensor::{Precision, with_precision};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
+    let bf16 = arguments.first().is_some_and(|first| first == "--bf16");
+    if bf16 {
+        arguments.remove(0);
+    }
+    let precision = if bf16 { Precision::Bf16 } else { Precision::Full };
     let [workload, threads] = arguments.as_slice() else {
-        eprintln!("usage: entrant WORKLOAD THREADS; workloads: {}", workloads::NAMES.join(", "));
+        eprintln!("usage: entrant [--bf16] WORKLOAD THREADS; workloads: {}", workloads::NAMES.join(", "));
         return ExitCode::from(2);
     };
     let Some(threads) = threads.parse().ok().filter(|&n: &usize| n > 0) else {
@@ -18,7 +24,12 @@ fn main() -> ExitCode {
     let request = Request { workload: workload.clone(), threads };
     pin(threads);
     match workloads::step(workload) {
-        Some((samples, mut step)) => println!("{}", measure(&request, samples, &mut step)),
+        Some(_) if bf16 && !kniff_tensor::bf16_is_there() => {
+            println!("{}", unsupported(&request, "this processor has no products in bfloat16"));
+        }
+        Some((samples, mut step)) => {
+            println!("{}", measure(&request, samples, || with_precision(precision, &mut step)));
+        }
         None => println!("{}", unsupported(&request, "no such workload here yet")),
     }
     ExitCode::SUCCESS

@@ -1,9 +1,11 @@
 //! Convolution as matrix products: the windows of one image are laid out as columns, a block at a time.
 
+use super::amx;
 use super::columns;
 use super::depthwise;
 use super::finish::Finish;
 use super::gemm::{MatMut, MatRef, gemm};
+use super::implicit;
 use super::winograd::{self, Winograd};
 use crate::buffer::Buffer;
 use crate::{Element, parallel};
@@ -235,6 +237,11 @@ impl ConvGeometry {
         self.channels[0] == self.options.groups && self.channels[1] <= 4 * self.options.groups
     }
 
+    /// Whether the caller asked for products in bfloat16, and a batch of so many images is worth them.
+    pub(super) fn in_tiles(&self, images: usize) -> bool {
+        amx::asked() && self.options.groups == 1 && images * self.work() >= PARALLEL_FROM
+    }
+
     /// Calls `f` for consecutive blocks of rows of windows.
     fn for_each_block(&self, mut f: impl FnMut(Range<usize>)) {
         let step = self.block_rows();
@@ -278,6 +285,11 @@ fn each_image<E: Element>(batch: &mut [E], image: usize, work: usize, f: impl Fn
 /// # Panics
 /// If a slice is too short for the geometry.
 pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
+    if g.in_tiles(y.len() / g.output_len().max(1))
+        && let (Some(x), Some(w), Some(y)) = (amx::single(x), amx::single(w), amx::single_mut(y))
+    {
+        return amx::correlate::convolve(g, x, w, bias.and_then(amx::single), y);
+    }
     if let Some(plan) = Winograd::forward::<E>(g, y.len() / g.output_len().max(1)) {
         return winograd::convolve(&plan, x, w, Finish::bias(bias), y);
     }
@@ -286,6 +298,9 @@ pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]
 
 /// The sums themselves.
 pub(super) fn forward_direct<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], finish: Finish<'_, E>, y: &mut [E]) {
+    if implicit::fits(g, y.len() / g.output_len().max(1)) {
+        return implicit::convolve(g, x, w, finish, y);
+    }
     let bias = finish.bias;
     let (window, positions, groups) = (g.window(), g.positions(), g.options.groups);
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);
@@ -333,8 +348,16 @@ pub(super) fn forward_direct<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], fin
 /// # Panics
 /// If a slice is too short for the geometry.
 pub fn backward_input<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut [E]) {
+    if g.in_tiles(dx.len() / g.input_len().max(1))
+        && let (Some(dy), Some(w), Some(dx)) = (amx::single(dy), amx::single(w), amx::single_mut(dx))
+    {
+        return amx::correlate::adjoint(g, dy, w, dx);
+    }
     if let Some(plan) = Winograd::backward::<E>(g, dx.len() / g.input_len().max(1)) {
         return winograd::convolve(&plan, dy, w, Finish::bias(None), dx);
+    }
+    if implicit::fits(g, dx.len() / g.input_len().max(1)) {
+        return implicit::adjoint(g, dy, w, dx);
     }
     let (window, positions, groups) = (g.window(), g.positions(), g.options.groups);
     let (outputs, inputs) = (g.channels[1] / groups, g.input_len() / groups);
@@ -380,8 +403,16 @@ pub fn backward_weight<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], dw: &mut
     if images == 0 || g.work() == 0 {
         return dw.fill(E::ZERO);
     }
+    if g.in_tiles(images)
+        && let (Some(x), Some(dy), Some(dw)) = (amx::single(x), amx::single(dy), amx::single_mut(dw))
+    {
+        return amx::gradient::gradient(g, x, dy, dw);
+    }
     if let Some(plan) = Winograd::forward::<E>(g, images) {
         return winograd::gradient(&plan, x, dy, dw);
+    }
+    if implicit::fits(g, images) {
+        return implicit::gradient(g, x, dy, dw);
     }
     let useful = (images * g.work()).div_ceil(PARALLEL_FROM);
     let parts = MOST_PARTS.min(PARTS_LEN / len).min(useful).clamp(1, images);

@@ -1,12 +1,15 @@
 //! The matrix product, behind one function: how it is cut for the threads and which engine computes the pieces.
 
 mod engine;
+mod narrow;
+mod own;
 
 use super::{gemv, panels};
 use crate::buffer::Buffer;
 use crate::{Element, parallel};
 use engine::Engine;
 pub(super) use engine::Product;
+pub(crate) use narrow::product_then;
 use std::marker::PhantomData;
 
 /// A matrix inside a slice: element (i, j) is `data[i * row_stride + j * col_stride]`.
@@ -55,6 +58,18 @@ impl<'a, E: Copy> MatRef<'a, E> {
     pub(super) fn row(&self, i: usize) -> Option<&'a [E]> {
         let from = i * self.row_stride;
         (self.col_stride == 1 || self.cols == 1).then(|| &self.data[from..from + self.cols])
+    }
+
+    /// Some rows from one on and how far they are apart, if the elements of each lie one after the other.
+    pub(super) fn lines(&self, first: usize, rows: usize) -> Option<(&'a [E], usize)> {
+        let there = self.col_stride == 1 && rows > 0 && self.row_stride >= self.cols;
+        there.then(|| (&self.data[first * self.row_stride..], self.row_stride))
+    }
+
+    /// Element (i, j).
+    #[inline(always)]
+    pub(super) fn at(&self, i: usize, j: usize) -> E {
+        self.data[i * self.row_stride + j * self.col_stride]
     }
 
     /// The elements of row `i`.
@@ -151,15 +166,20 @@ pub fn gemm_then<E: Element>(
     if done {
         return f(Block::whole(c));
     }
+    let engine = Engine::of(m, n, k);
+    if engine == Engine::Own {
+        return own::multiply(a, b, beta, c, f);
+    }
     if aliases(m, &b) {
         let mut room = Buffer::scratch(spread_stride::<E>(k) * n);
         let b = spread(b, room.as_mut_slice());
-        return in_pieces(a, b, beta, c, f);
+        return in_pieces(engine, a, b, beta, c, f);
     }
-    in_pieces(a, b, beta, c, f);
+    in_pieces(engine, a, b, beta, c, f);
 }
 
 fn in_pieces<E: Element>(
+    engine: Engine,
     a: MatRef<'_, E>,
     b: MatRef<'_, E>,
     beta: E,
@@ -167,7 +187,6 @@ fn in_pieces<E: Element>(
     f: impl Fn(Block<'_, E>) + Sync,
 ) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
-    let engine = Engine::here();
     let (block_m, block_n) = cut(m, n, k, engine.narrowest());
     let (down, across) = (m.div_ceil(block_m), n.div_ceil(block_n));
     let target = Target { at: c.data.as_mut_ptr(), row_stride: c.row_stride };
@@ -343,6 +362,8 @@ mod tests {
         v
     }
 
+    const LARGE: usize = 1000;
+
     fn strides(transposed: bool, rows: usize, cols: usize) -> (usize, usize) {
         if transposed { (1, rows) } else { (cols, 1) }
     }
@@ -373,7 +394,21 @@ mod tests {
                 let out = Target { at: portable.as_mut_ptr(), row_stride: n };
                 Engine::Portable.multiply(a, b, E::from_f64(beta), out);
             }
-            for (g, e) in got.iter().chain(&portable).zip(expected.iter().cycle()) {
+            let mut wide = portable.clone();
+            let mut own = c.clone();
+            if beta == 0.0 {
+                wide.fill(E::NAN);
+                own.fill(E::NAN);
+            } else {
+                wide.copy_from_slice(&c);
+            }
+            // SAFETY: as above; AVX2 is there, or the portable engine runs twice.
+            unsafe {
+                let out = Target { at: wide.as_mut_ptr(), row_stride: n };
+                Engine::of(LARGE, LARGE, LARGE).multiply(a, b, E::from_f64(beta), out);
+            }
+            own::multiply(a, b, E::from_f64(beta), MatMut::row_major(&mut own, m, n), |_| {});
+            for (g, e) in got.iter().chain(&portable).chain(&wide).chain(&own).zip(expected.iter().cycle()) {
                 let error = (g.to_f64() - e).abs() / (k as f64).sqrt().max(1.0);
                 assert!(error <= tolerance, "{m}x{n}x{k} {ta} {tb} {beta}: {g} instead of {e}");
             }
@@ -394,8 +429,25 @@ mod tests {
         check::<f32>(300, 200, 260, 4e-6);
         check::<f32>(70, 40, 256, 4e-6);
         check::<f64>(70, 40, 256, 1e-14);
+        // Rows that alias in the first cache, and results in several pieces that are turned.
+        for (m, n, k) in [(80, 512, 100), (20, 1024, 70), (30, 40, 512), (50, 530, 1024), (140, 400, 512)] {
+            check::<f32>(m, n, k, 1e-5);
+            check::<f64>(m, n, k, 4e-14);
+        }
         check::<f32>(1, 700, 784, 4e-6);
         check::<f32>(700, 1, 784, 4e-6);
+    }
+
+    #[test]
+    fn neither_side_need_have_neighbours() {
+        let (m, n, k) = (23, 70, 41);
+        let mut rng = Rng::new(9);
+        let (a, b): (Vec<f64>, Vec<f64>) = (random(3 * m * 2 * k, &mut rng), random(2 * k * 3 * n, &mut rng));
+        let (a, b) = (MatRef::new(&a, (m, k), (6 * k, 2)), MatRef::new(&b, (k, n), (6 * n, 3)));
+        let (mut got, mut expected) = (vec![f64::NAN; m * n], vec![0.0; m * n]);
+        gemm(a, b, 0.0, MatMut::row_major(&mut got, m, n));
+        reference(a, b, 0.0, &mut expected);
+        assert!(got.iter().zip(&expected).all(|(g, e)| (g - e).abs() < 1e-13));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Everything here is safe code that [`crate::simd::dispatch`] compiles per instruction set; no result depends on
 //! the number of threads.
 
+pub(crate) mod amx;
 pub mod batch_norm;
 mod columns;
 pub mod conv;
@@ -13,6 +14,8 @@ pub mod elementwise;
 mod finish;
 pub mod gemm;
 mod gemv;
+mod grids;
+mod implicit;
 mod lanes;
 pub mod layer_norm;
 pub mod math;

@@ -8,6 +8,8 @@ mod tiles;
 pub(super) use tiles::Tiled;
 
 use super::gemm::MatRef;
+use super::transpose::{BLOCK, block};
+use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
 
 /// Columns of a panel.
@@ -48,14 +50,41 @@ pub(super) fn pack<E: Element>(b: MatRef<'_, E>, panels: &mut [E]) {
         if some < PANEL {
             panel.fill(E::ZERO);
         }
+        dispatch(Columns { b, first, some, panel });
+    });
+}
+
+/// Some columns of a matrix whose rows do not lie one after the other, into their panel.
+struct Columns<'a, E> {
+    b: MatRef<'a, E>,
+    first: usize,
+    some: usize,
+    panel: &'a mut [E],
+}
+
+impl<E: Element> Kernel for Columns<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Self { b, first, some, panel } = self;
         let columns = b.t();
+        let (k, mut turned, mut deep) = (b.rows(), 0, 0);
+        if let Some((lines, row)) = columns.lines(first, some) {
+            (turned, deep) = (some / BLOCK * BLOCK, k / BLOCK * BLOCK);
+            for j in (0..turned).step_by(BLOCK) {
+                for p in (0..deep).step_by(BLOCK) {
+                    block::<E, I>(&lines[j * row + p..], row, &mut panel[p * PANEL + j..], PANEL);
+                }
+            }
+        }
         for j in 0..some {
+            let done = if j < turned { deep } else { 0 };
             match columns.row(first + j) {
-                Some(column) => column.iter().enumerate().for_each(|(i, &x)| panel[i * PANEL + j] = x),
+                Some(column) => column.iter().enumerate().skip(done).for_each(|(i, &x)| panel[i * PANEL + j] = x),
                 None => columns.row_iter(first + j).enumerate().for_each(|(i, x)| panel[i * PANEL + j] = x),
             }
         }
-    });
+    }
 }
 
 /// The left-hand side: element (i, p) is `data[i * row + p]`, or `data[p * row + i]` if it lies by columns.

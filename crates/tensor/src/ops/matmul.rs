@@ -1,8 +1,9 @@
 //! Matrix products, batched and broadcast.
 
 use crate::kernels::Identity;
+use crate::kernels::amx;
 use crate::kernels::elementwise::Unary;
-use crate::kernels::gemm::{Block, MatMut, MatRef, gemm, gemm_then};
+use crate::kernels::gemm::{Block, MatMut, MatRef, product_then};
 use crate::kernels::strided::Offsets;
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, Shape, Tensor, parallel};
@@ -130,7 +131,7 @@ fn linear<E: Element>(
     let flat = if x.rank() == 2 { x.clone() } else { x.reshape([rows, inputs]) };
     let mut out = Tensor::scratch(shape);
     let c = MatMut::row_major(out.fresh_mut(), rows, outputs);
-    gemm_then(matrix(&flat, 0), matrix(weight, 0).t(), E::ZERO, c, then);
+    product_then(amx::asked(), matrix(&flat, 0), matrix(weight, 0).t(), E::ZERO, c, then);
     out
 }
 
@@ -212,17 +213,18 @@ fn product<E: Element>(shapes: &Shapes, a: &Tensor<E>, b: &Tensor<E>, beta: E, o
     if out.is_empty() {
         return;
     }
+    let narrow = amx::asked();
     let a = if a.rank() == 1 { a.unsqueeze(0) } else { a.clone() };
     let b = if b.rank() == 1 { b.unsqueeze(1) } else { b.clone() };
     let (m, k, n) = (shapes.a[a.rank() - 2], shapes.a[a.rank() - 1], shapes.b[b.rank() - 1]);
     if shapes.batch.is_empty() {
-        return gemm(matrix(&a, 0), matrix(&b, 0), beta, MatMut::row_major(out, m, n));
+        return product_then(narrow, matrix(&a, 0), matrix(&b, 0), beta, MatMut::row_major(out, m, n), |_| {});
     }
     if b.rank() == 2 && a.is_contiguous() {
         // One matrix on the right for every batch: the batches are more rows.
         let rows = out.len() / n;
         let left = MatRef::row_major(a.slice_of(), rows, k);
-        return gemm(left, matrix(&b, 0), beta, MatMut::row_major(out, rows, n));
+        return product_then(narrow, left, matrix(&b, 0), beta, MatMut::row_major(out, rows, n), |_| {});
     }
     let offsets = |t: &Tensor<E>| {
         let mut full = shapes.batch.to_vec();
@@ -236,7 +238,8 @@ fn product<E: Element>(shapes: &Shapes, a: &Tensor<E>, b: &Tensor<E>, beta: E, o
     parallel::chunks_if(work < LARGE && work * batches >= 2 * LARGE, out, together * m * n, |group, some| {
         for (i, c) in some.chunks_mut(m * n).enumerate() {
             let i = group * together + i;
-            gemm(matrix(&a, at_a.at(i)), matrix(&b, at_b.at(i)), beta, MatMut::row_major(c, m, n));
+            let (a, b) = (matrix(&a, at_a.at(i)), matrix(&b, at_b.at(i)));
+            product_then(narrow, a, b, beta, MatMut::row_major(c, m, n), |_| {});
         }
     });
 }

@@ -1,0 +1,187 @@
+//! A convolution and its adjoint in the image.
+
+use crate::buffer::Buffer;
+use crate::kernels::conv::ConvGeometry;
+use crate::kernels::finish::Finish;
+use crate::kernels::grids::{self, Pass, Source, Strips};
+use crate::kernels::panels::{Left, Out, PANEL, Right, multiply};
+use crate::simd::{Isa, Kernel, dispatch};
+use crate::{Element, parallel};
+
+/// Places whose sums are kept at once.
+const PLACES: usize = PANEL;
+/// Output channels whose sums are kept at once: with the places, a part of the first cache.
+const OUTPUTS: usize = 64;
+
+/// All that the images of a batch share.
+struct Plan {
+    source: Source,
+    passes: Vec<Pass>,
+    inputs: usize,
+    outputs: usize,
+    to: [usize; 2],
+    /// Numbers from a channel's grid to the next.
+    stride: usize,
+}
+
+impl Plan {
+    fn new(source: Source, passes: Vec<Pass>, [inputs, outputs]: [usize; 2], to: [usize; 2]) -> Self {
+        // The last sums read on behind the grid. An odd number of cache lines puts the grids' places on different ones.
+        let stride = ((source.places() + PLACES).div_ceil(16) | 1) * 16;
+        Self { source, passes, inputs, outputs, to, stride }
+    }
+
+    /// The weight as `[element][outputs][inputs]`; `at(output, input, element)` says where a number lies.
+    fn pack<E: Element>(
+        &self,
+        elements: usize,
+        w: &[E],
+        at: impl Fn(usize, usize, usize) -> usize + Sync,
+    ) -> Buffer<E> {
+        let matrix = self.outputs * self.inputs;
+        let mut packed = Buffer::scratch(elements * matrix);
+        parallel::chunks_if(parallel::pays(w.len()), packed.as_mut_slice(), matrix, |element, matrix| {
+            for (output, row) in matrix.chunks_exact_mut(self.inputs).enumerate() {
+                row.iter_mut().enumerate().for_each(|(input, to)| *to = w[at(output, input, element)]);
+            }
+        });
+        packed
+    }
+
+    fn run<E: Element>(&self, x: &[E], weight: &Buffer<E>, finish: Finish<'_, E>, y: &mut [E]) {
+        let (from, to) =
+            (self.inputs * self.source.size[0] * self.source.size[1], self.outputs * self.to[0] * self.to[1]);
+        if to == 0 {
+            return;
+        }
+        let across = self.source.grid[1];
+        let strips: Vec<Strips> =
+            self.passes.iter().map(|pass| Strips::new(pass, PLACES, across, self.to[1])).collect();
+        parallel::chunks_if(rayon::current_num_threads() > 1, y, to, |i, y| {
+            let mut grids = Buffer::scratch(self.source.phases.len() * self.inputs * self.stride);
+            let grids = grids.as_mut_slice();
+            dispatch(Fill { plan: self, x: &x[i * from..][..from], grids });
+            let mut room = Buffer::scratch(OUTPUTS * PLACES);
+            for (pass, strips) in self.passes.iter().zip(&strips) {
+                self.pass(pass, strips, grids, weight.as_slice(), finish.bias, room.as_mut_slice(), y);
+            }
+            if finish.more() {
+                finish.from(i * to).rest(y);
+            }
+        });
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what an image needs, each once")]
+    fn pass<E: Element>(
+        &self,
+        pass: &Pass,
+        strips: &Strips,
+        grids: &[E],
+        weight: &[E],
+        bias: Option<&[E]>,
+        room: &mut [E],
+        y: &mut [E],
+    ) {
+        let area = self.to[0] * self.to[1];
+        for (number, strip) in strips.all.iter().enumerate() {
+            for first in (0..self.outputs).step_by(OUTPUTS) {
+                let outputs = OUTPUTS.min(self.outputs - first);
+                if pass.taps.is_empty() {
+                    room.fill(E::ZERO);
+                }
+                for (i, tap) in pass.taps.iter().enumerate() {
+                    let left = &weight[(tap.weight * self.outputs + first) * self.inputs..];
+                    let left = Left { data: left, row: self.inputs, by_columns: false };
+                    let right = &grids[tap.phase * self.inputs * self.stride + tap.at + strip.place..];
+                    let right = Right { data: right, row: self.stride, panel: PANEL };
+                    let out = Out { data: &mut *room, row: PLACES };
+                    multiply((outputs, strip.len, self.inputs), left, right, out, i > 0);
+                }
+                let bias = bias.map(|bias| &bias[first..]);
+                let y = &mut y[first * area..][..outputs * area];
+                dispatch(Empty { strips, number, room, bias, area, y });
+            }
+        }
+    }
+}
+
+/// An image onto its grids.
+struct Fill<'a, E> {
+    plan: &'a Plan,
+    x: &'a [E],
+    grids: &'a mut [E],
+}
+
+impl<E: Element> Kernel for Fill<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Self { plan, x, grids } = self;
+        let area = plan.source.size[0] * plan.source.size[1];
+        for (number, grid) in grids.chunks_exact_mut(plan.stride).enumerate() {
+            let (phase, x) = (plan.source.phases[number / plan.inputs], &x[number % plan.inputs * area..][..area]);
+            plan.source.fill(
+                phase,
+                grid,
+                #[inline(always)]
+                |to, from, step| grids::copy(&x[from..], step, to),
+            );
+        }
+    }
+}
+
+/// Sums of some places from the room to the outputs.
+struct Empty<'a, E> {
+    strips: &'a Strips,
+    number: usize,
+    room: &'a [E],
+    bias: Option<&'a [E]>,
+    area: usize,
+    y: &'a mut [E],
+}
+
+impl<E: Element> Kernel for Empty<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        let Self { strips, number, room, bias, area, y } = self;
+        let strip = &strips.all[number];
+        for (r, (y, sums)) in y.chunks_exact_mut(area).zip(room.chunks_exact(PLACES)).enumerate() {
+            let bias = bias.map_or(E::ZERO, |bias| bias[r]);
+            for run in &strips.runs[strip.runs.clone()] {
+                let sums = &sums[run.from..][..run.len];
+                if strips.step == 1 {
+                    y[run.to..][..run.len].iter_mut().zip(sums).for_each(|(y, &sum)| *y = sum + bias);
+                } else {
+                    let y = y[run.to..].iter_mut().step_by(strips.step);
+                    y.zip(sums).for_each(|(y, &sum)| *y = sum + bias);
+                }
+            }
+        }
+    }
+}
+
+/// The outputs of a convolution without groups.
+///
+/// # Panics
+/// If a slice is too short.
+pub(in crate::kernels) fn convolve<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], finish: Finish<'_, E>, y: &mut [E]) {
+    let (source, pass) = grids::forward(g);
+    let plan = Plan::new(source, vec![pass], g.channels, g.output);
+    let (inputs, window) = (g.channels[0], g.kernel[0] * g.kernel[1]);
+    let weight = plan.pack(window, w, |output, input, element| (output * inputs + input) * window + element);
+    plan.run(x, &weight, finish, y);
+}
+
+/// The adjoint in the image.
+///
+/// # Panics
+/// If a slice is too short.
+pub(in crate::kernels) fn adjoint<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut [E]) {
+    let (source, passes) = grids::adjoint(g);
+    let [inner, outer] = g.channels;
+    let plan = Plan::new(source, passes, [outer, inner], g.input);
+    let window = g.kernel[0] * g.kernel[1];
+    let weight = plan.pack(window, w, |output, input, element| (input * inner + output) * window + element);
+    plan.run(dy, &weight, Finish::bias(None), dx);
+}

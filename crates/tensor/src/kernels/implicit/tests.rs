@@ -1,0 +1,63 @@
+//! A batch against its images one at a time, whose windows are laid out as columns.
+
+use super::fits;
+use crate::kernels::conv::{Algorithm, ConvGeometry, ConvOptions};
+use crate::{Element, Rng, Tensor};
+
+/// Draws of every kind of geometry without groups, and some numbers of images.
+fn draws() -> Vec<(ConvGeometry, usize)> {
+    let mut rng = Rng::new(21);
+    let mut all = Vec::new();
+    while all.len() < 80 {
+        let two = |rng: &mut Rng, low: usize, n| [low + rng.below(n), low + rng.below(n)];
+        let (before, after) = (two(&mut rng, 0, 4), two(&mut rng, 0, 4));
+        let options = ConvOptions {
+            stride: two(&mut rng, 1, 3),
+            dilation: two(&mut rng, 1, 2),
+            padding: [(before[0], after[0]), (before[1], after[1])],
+            algorithm: Algorithm::Exact,
+            ..ConvOptions::default()
+        };
+        let ([i, o], kernel, size) = (two(&mut rng, 8, 70), two(&mut rng, 1, 4), two(&mut rng, 1, 14));
+        let geometry = options.geometry(&[1, i, size[0], size[1]], &[o, i, kernel[0], kernel[1]]);
+        all.extend(geometry.ok().map(|g| (g, 2 + rng.below(4))));
+    }
+    all
+}
+
+fn close<E: Element>(what: &str, g: &ConvGeometry, found: &Tensor<E>, expected: &Tensor<E>, terms: usize) {
+    assert_eq!(found.shape(), expected.shape());
+    let tolerance = 8.0 * E::EPSILON.to_f64() * (terms as f64).sqrt();
+    for (i, (x, y)) in found.to_vec().into_iter().zip(expected.to_vec()).enumerate() {
+        let error = (x.to_f64() - y.to_f64()).abs() / (1.0 + y.to_f64().abs());
+        assert!(error < tolerance, "{what} of {g:?} at {i}: {x} instead of {y}");
+    }
+}
+
+fn check<E: Element>() {
+    let mut rng = Rng::new(22);
+    for (g, images) in draws() {
+        assert!(fits(&g, images) && !fits(&g, 1));
+        let x = Tensor::<E>::randn(g.input_shape(images), &mut rng);
+        let w = Tensor::<E>::randn(g.weight_shape(), &mut rng);
+        let dy = Tensor::<E>::randn(g.output_shape(images), &mut rng);
+        let bias = Tensor::<E>::randn([g.channels[1]], &mut rng);
+        let each = |f: &dyn Fn(&Tensor<E>, &Tensor<E>) -> Tensor<E>| -> Vec<Tensor<E>> {
+            (0..images).map(|i| f(&x.slice_axis(0, i..i + 1), &dy.slice_axis(0, i..i + 1))).collect()
+        };
+        let joined = |all: Vec<Tensor<E>>| Tensor::concat(&all.iter().collect::<Vec<_>>(), 0);
+        let y = joined(each(&|x, _| x.conv(&w, Some(&bias), &g)));
+        close("outputs", &g, &x.conv(&w, Some(&bias), &g), &y, x.len() / images);
+        let dx = joined(each(&|_, dy| dy.conv_input(&w, &g)));
+        close("the adjoint", &g, &dy.conv_input(&w, &g), &dx, dy.len() / images);
+        let parts = each(&|x, dy| x.conv_weight(dy, &g));
+        let dw = parts.iter().skip(1).fold(parts[0].clone(), |sum, part| sum.add(part));
+        close("the gradient", &g, &x.conv_weight(&dy, &g), &dw, dy.len());
+    }
+}
+
+#[test]
+fn a_batch_is_its_images() {
+    check::<f32>();
+    check::<f64>();
+}
