@@ -42,7 +42,8 @@ struct Kind {
     /// What a busy process of the lowest priority costs
     #[arg(long)]
     neighbour: bool,
-    /// Processor seconds of building the kniff crate and all it needs from nothing, in both profiles
+    /// User seconds of building the kniff crate and all it needs from nothing: the dev profile with opt-level 1, at most
+    /// 60, and release, without a limit
     #[arg(long)]
     build: bool,
 }

@@ -3,9 +3,11 @@
 use crate::far_off::{self, FarOff};
 use crate::part::{Part, Purpose, Train};
 use crate::{
-    Augment, Batch, DataError, Dataset, Fingerprint, MinMax, Moments, Normalizer, PcaOptions, PcaWhitening, PerChannel,
-    Pipeline, Standardizer, Step, ZcaWhitening,
+    Augment, Batch, DataError, Dataset, Fingerprint, MinMax, Moments, Normalizer, PerChannel, Pipeline, Standardizer,
+    Step,
 };
+#[cfg(feature = "linalg")]
+use crate::{PcaOptions, PcaWhitening, ZcaWhitening};
 use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -25,9 +27,11 @@ pub enum Fit {
     MinMax(f64, f64),
     /// Mean 0 and variance 1 for every channel.
     PerChannel,
-    /// The principal axes, scaled.
+    /// The principal axes, scaled. Needs the feature `linalg`.
+    #[cfg(feature = "linalg")]
     Pca(PcaOptions),
-    /// The symmetric whitening, with what is added to every eigenvalue.
+    /// The symmetric whitening, with what is added to every eigenvalue. Needs the feature `linalg`.
+    #[cfg(feature = "linalg")]
     Zca(f64),
 }
 
@@ -256,7 +260,9 @@ fn fit_one<E: Element, D: Dataset<E>>(data: &D, step: &Fit) -> Result<Step<E>, D
         Fit::Standard => Standardizer::<E>::fit_dataset(data)?.into(),
         Fit::MinMax(low, high) => MinMax::<E>::fit_dataset(data, E::from_f64(low), E::from_f64(high))?.into(),
         Fit::PerChannel => PerChannel::<E>::fit_dataset(data)?.into(),
+        #[cfg(feature = "linalg")]
         Fit::Pca(options) => PcaWhitening::<E>::fit_dataset(data, &options)?.into(),
+        #[cfg(feature = "linalg")]
         Fit::Zca(eps) => ZcaWhitening::<E>::fit_dataset(data, eps)?.into(),
     })
 }

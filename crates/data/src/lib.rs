@@ -31,6 +31,13 @@
 //! }
 //! # Ok::<(), kniff_data::DataError>(())
 //! ```
+//!
+//! Two features bring dependencies that take long to compile, and are off unless asked for:
+//!
+//! | feature | brings | for |
+//! |---|---|---|
+//! | `linalg` | faer | fitting [`PcaWhitening`], [`ZcaWhitening`] and [`ColorPca`]; what was fitted is read, applied and stored without it |
+//! | `pictures` | image | [`Picture`] and [`ImageFolder`] |
 #![forbid(unsafe_code)]
 
 mod atomic;
@@ -41,12 +48,15 @@ mod covariance;
 mod crops;
 mod dataset;
 mod datasets;
+#[cfg(feature = "linalg")]
 mod eigen;
+#[cfg(feature = "linalg")]
 mod eigen_weak;
 mod error;
 mod far_off;
 mod fingerprint;
 mod fitted;
+mod half;
 mod image;
 mod loader;
 mod mixup;
@@ -82,6 +92,7 @@ pub use error::DataError;
 pub use far_off::{FarFeature, FarOff};
 pub use fingerprint::Fingerprint;
 pub use fitted::{Fit, Fitted, Normalized};
+pub use half::widen_half;
 pub use image::{Border, Image};
 pub use loader::{Epoch, Loader};
 pub use mixup::{CutMix, Mixup};
@@ -90,10 +101,12 @@ pub use normalizer::{Examples, Normalizer};
 pub use normalizers::{Keep, MinMax, PcaOptions, PcaWhitening, PerChannel, Pipeline, Standardizer, Step, ZcaWhitening};
 pub use part::{Part, Provenance, Purpose, Role, Split, Test, TestPart, Train, TrainPart, Valid, ValidPart};
 pub use readers::{
-    Cifar, Column, CsvReader, Idx, IdxKind, IdxReader, ImageFolder, Missing, Mnist, MnistReader, NpyReader, NpzReader,
-    Picture, Table, cifar10, cifar100, encode_npy, encode_npz, mnist, parse_npy, read_npy, read_npy_indices, read_npz,
-    write_npy, write_npz,
+    Cifar, Column, CsvReader, Idx, IdxKind, IdxReader, Missing, Mnist, MnistReader, NpyReader, NpzReader, Table,
+    cifar10, cifar100, encode_npy, encode_npz, mnist, parse_npy, read_npy, read_npy_indices, read_npz, write_npy,
+    write_npz,
 };
+#[cfg(feature = "pictures")]
+pub use readers::{ImageFolder, Picture};
 pub use resize::{Interpolation, resize, resize_adjoint, zoom};
 pub use sampler::{Evidence, Rival, Sampler};
 pub use split::{Fold, k_folds, split, split_indices, stratified_k_folds, stratified_split};

@@ -1,4 +1,4 @@
-//! A contact sheet of every augmentation of one photograph: `cargo run --release --example augmentations -- PHOTO.png OUT.png`.
+//! A contact sheet of every augmentation of one photograph: `cargo run --release --features full --example augmentations -- PHOTO.png OUT.png`.
 
 mod terminal;
 

@@ -1,4 +1,4 @@
-//! A small residual network on a folder of pictures: `cargo run --release --example cifar -- DIR`.
+//! A small residual network on a folder of pictures: `cargo run --release --features full --example cifar -- DIR`.
 
 mod terminal;
 

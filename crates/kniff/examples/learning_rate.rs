@@ -1,4 +1,4 @@
-//! The learning rate measured three ways, on digits: `cargo run --release --example learning_rate`.
+//! The learning rate measured three ways, on digits: `cargo run --release --features full --example learning_rate`.
 
 mod terminal;
 

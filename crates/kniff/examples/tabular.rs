@@ -1,4 +1,4 @@
-//! Raw, standardised and PCA-whitened inputs side by side: `cargo run --release --example tabular`.
+//! Raw, standardised and PCA-whitened inputs side by side: `cargo run --release --features full --example tabular`.
 //!
 //! On the embedded breast cancer and wine tables, the same network is trained on the same examples three times; what differs is
 //! what its inputs went through.

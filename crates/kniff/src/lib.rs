@@ -51,6 +51,19 @@
 //! ```
 //!
 //! The examples of this crate go on from here: `digits`, `mnist`, and `by_hand`, the loop without the trainer.
+//!
+//! # Features
+//!
+//! What most programs do without takes half of the time that a first build would take. It is off unless asked for; every item that needs it
+//! says so.
+//!
+//! | feature | brings | for |
+//! |---|---|---|
+//! | `linalg` | faer | fitting PCA and ZCA whitening and colour PCA; the eigenvalues of the loss's curvature: Lanczos, spectral density, reports, `CurvatureWatch` |
+//! | `pictures` | image | reading PNG, JPEG and BMP, folders of them, and writing PNG |
+//! | `full` | both | |
+//!
+//! A whitening or a colour PCA that was fitted elsewhere is read, applied and stored without either.
 #![forbid(unsafe_code)]
 
 pub use kniff_autograd as autograd;

@@ -3,6 +3,9 @@
 //! A [`Trainer`] takes a model, a loss and an optimiser through epochs of steps; [`metrics`] say how good the outputs are,
 //! [`callbacks`] see the training and may end it, the [`History`] is data. A [`Checkpoint`] holds all of a training, a [`ModelFile`] what was learnt.
 //! All of it is optional: the loop by hand is ten lines, shown at [`Trainer`].
+//!
+//! The feature `linalg` brings faer, and with it what needs the eigenvalues of the loss's curvature: [`curvature::Lanczos`],
+//! [`curvature::spectral_density`], [`curvature::CurvatureReport`] and [`CurvatureWatch`]. It takes long to compile, and is off unless asked for.
 #![forbid(unsafe_code)]
 
 mod batches;
@@ -42,10 +45,9 @@ mod trainer;
 
 pub use batches::{Batches, EpochOf};
 pub use callback::{Callback, Control, View};
-pub use callbacks::{
-    AveragedWeights, BestWeights, CsvLog, CurvatureLog, CurvatureWatch, EarlyStopping, JsonLinesLog, LearningRateLog,
-    OnEpochEnd,
-};
+pub use callbacks::{AveragedWeights, BestWeights, CsvLog, EarlyStopping, JsonLinesLog, LearningRateLog, OnEpochEnd};
+#[cfg(feature = "linalg")]
+pub use callbacks::{CurvatureLog, CurvatureWatch};
 pub use checkpoint::Checkpoint;
 pub use checkpoints::Checkpoints;
 pub use closing::ClosingPolicy;

@@ -1,6 +1,6 @@
 //! A dependency is pinned once, in the root manifest, and its reason stands in the documentation.
 
-use crate::manifest::Manifest;
+use crate::manifest::{Dependency, Manifest};
 use crate::rule::{Place, Rule};
 use crate::tree::{File, Tree};
 
@@ -21,7 +21,10 @@ fn check(tree: &Tree) -> Vec<Place> {
         let Some(manifest) = Manifest::read(file) else {
             continue;
         };
-        for dependency in manifest.dependencies().iter().filter(|dependency| !dependency.from_workspace) {
+        // A crate whose tests ask for its own features names itself, which has no version to pin.
+        let itself = |name: &str| manifest.package() == Some(name);
+        let apart = |dependency: &&Dependency| !dependency.from_workspace && !itself(&dependency.name);
+        for dependency in manifest.dependencies().iter().filter(apart) {
             let name = &dependency.name;
             let advice = format!("pin `{name}` in the root Cargo.toml and write `{name}.workspace = true` here");
             places.push(Place::new(&file.path, dependency.line, advice));
@@ -84,6 +87,13 @@ mod tests {
         assert_eq!(found.len(), 3, "{found:?}");
         assert!(found[0].starts_with("Cargo.toml: give the reason for `rand`"), "{found:?}");
         assert!(found[1].contains("`nalgebra`") && found[2].contains("`kniff`"), "{found:?}");
+    }
+
+    #[test]
+    fn a_crate_may_name_itself() {
+        let itself =
+            "[package]\nname = \"kniff-nn\"\n[dev-dependencies]\nkniff-nn = { path = \".\", features = [\"x\"] }\n";
+        assert!(advice(&[("crates/nn/Cargo.toml", itself)]).is_empty());
     }
 
     #[test]

@@ -2,8 +2,9 @@
 
 use crate::augment::image_shape;
 use crate::augmentation::{Augmentation, TestStep, Views, check_color, check_strength};
-use crate::normalizer::for_all;
-use crate::{Covariance, DataError, Dataset, Examples, Image, eigen};
+#[cfg(feature = "linalg")]
+use crate::{Covariance, Dataset, Examples, eigen, normalizer::for_all};
+use crate::{DataError, Image};
 use kniff_tensor::{Element, Rng, Tensor, parallel};
 use serde::{Deserialize, Serialize};
 
@@ -24,6 +25,8 @@ pub enum ColorScale {
 /// black and white. At test time the image stays as it is; a plan with [`Views::colors`] averages over that many variations too.
 /// Krizhevsky, Sutskever and Hinton, "ImageNet Classification with Deep Convolutional Neural Networks" (2012).
 ///
+/// Fitting needs the feature `linalg`; one of given numbers ([`ColorPca::new`]) does not.
+///
 /// ```
 /// use kniff_data::ColorPca;
 /// use kniff_tensor::Tensor;
@@ -43,8 +46,9 @@ pub struct ColorPca {
     scale: ColorScale,
 }
 
+#[cfg(feature = "linalg")]
 impl ColorPca {
-    /// Fits on training images `[n, 3, height, width]`.
+    /// Fits on training images `[n, 3, height, width]`. Needs the feature `linalg`.
     ///
     /// # Errors
     /// [`DataError::Shape`] for other images, [`DataError::Empty`] without pixels, [`DataError::NotFinite`] if a number is not finite
@@ -55,7 +59,7 @@ impl ColorPca {
         Self::from_covariance(&covariance)
     }
 
-    /// Fits on the inputs of a data set, a part at a time.
+    /// Fits on the inputs of a data set, a part at a time. Needs the feature `linalg`.
     ///
     /// # Errors
     /// As [`ColorPca::fit`], and what the data set says.
@@ -73,7 +77,9 @@ impl ColorPca {
         let row = |i: usize| [0, 1, 2].map(|j| found.vectors.at(&[i, j]));
         Self::new([found.values[0], found.values[1], found.values[2]], [row(0), row(1), row(2)])
     }
+}
 
+impl ColorPca {
     /// With given eigenvalues and eigenvectors, row i belonging to value i.
     ///
     /// # Errors
@@ -159,6 +165,7 @@ impl ColorPca {
 }
 
 /// Adds the pixels of images to a covariance.
+#[cfg(feature = "linalg")]
 fn gather<E: Element>(images: &Tensor<E>, covariance: &mut Covariance) -> Result<(), DataError> {
     let (n, shape) = image_shape(images.shape())?;
     check_color("colour PCA", shape)?;
@@ -219,6 +226,7 @@ mod tests {
         }
     }
 
+    #[cfg(feature = "linalg")]
     #[test]
     fn what_cannot_be_fitted_is_refused() {
         assert!(ColorPca::fit(&Tensor::<f32>::ones([1, 1, 2, 2])).is_err());

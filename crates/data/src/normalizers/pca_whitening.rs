@@ -1,9 +1,9 @@
 //! Principal axes: uncorrelated columns, scaled to variance 1 if wanted.
 
-use crate::eigen::rounded;
-use crate::eigen_weak::decompose_for;
-use crate::normalizer::{check_example, check_scales, check_stored, for_all, map_rows, times};
-use crate::{Covariance, DataError, Dataset, Examples, Normalizer};
+use crate::normalizer::{check_example, check_scales, check_stored, map_rows, times};
+#[cfg(feature = "linalg")]
+use crate::{Covariance, Dataset, Examples, eigen::rounded, eigen_weak::decompose_for, normalizer::for_all};
+use crate::{DataError, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,8 @@ impl Default for PcaOptions {
 /// Differs from scikit-learn: it computes in f32 for f32 data, here products are added up in f64, and weak axes are
 /// decomposed in f64; it clips small scales at the precision; its default keeps at most n axes; its signs come from the rows of the data or of V, by version.
 ///
+/// Fitting needs the feature `linalg`; a fitted one is read, applied and stored without it.
+///
 /// ```
 /// use kniff_data::{Normalizer, PcaWhitening};
 /// use kniff_tensor::{Rng, Tensor};
@@ -86,8 +88,9 @@ struct Stored<E: Element> {
     constant: Vec<usize>,
 }
 
+#[cfg(feature = "linalg")]
 impl<E: Element> PcaWhitening<E> {
-    /// Fits on examples `[n, ...]`, each flattened to columns; keeps all axes and whitens.
+    /// Fits on examples `[n, ...]`, each flattened to columns; keeps all axes and whitens. Needs the feature `linalg`.
     ///
     /// # Errors
     /// With fewer than two examples; [`DataError::NotFinite`] with row and column of what is infinite or NaN;
@@ -96,7 +99,7 @@ impl<E: Element> PcaWhitening<E> {
         Self::fit_with(x, &PcaOptions::default())
     }
 
-    /// [`PcaWhitening::fit`] with other options.
+    /// [`PcaWhitening::fit`] with other options. Needs the feature `linalg`.
     ///
     /// # Errors
     /// As there, and [`DataError::Setting`] for options that make no sense.
@@ -107,7 +110,7 @@ impl<E: Element> PcaWhitening<E> {
         Self::from_covariance(&covariance, options)
     }
 
-    /// Fits on the inputs of a data set, a part at a time.
+    /// Fits on the inputs of a data set, a part at a time. Needs the feature `linalg`.
     ///
     /// # Errors
     /// As [`PcaWhitening::fit_with`], and what the data set says.
@@ -117,7 +120,7 @@ impl<E: Element> PcaWhitening<E> {
         Self::from_covariance(&covariance, options)
     }
 
-    /// From a covariance that was gathered already, batch by batch.
+    /// From a covariance that was gathered already, batch by batch. Needs the feature `linalg`.
     ///
     /// # Errors
     /// As [`PcaWhitening::fit_with`].
@@ -146,7 +149,9 @@ impl<E: Element> PcaWhitening<E> {
         let fits = pca.forth.all_finite() && pca.back.all_finite();
         fits.then_some(pca).ok_or(DataError::Decomposition { what: "PCA whitening" })
     }
+}
 
+impl<E: Element> PcaWhitening<E> {
     fn assemble(
         mean: Vec<E>,
         components: Tensor<E>,
@@ -254,6 +259,7 @@ pub(super) fn minus<E: Element>(x: &Tensor<E>, mean: &[E], what: &'static str) -
     Ok(centred.reshape([x.shape()[0], mean.len()]))
 }
 
+#[cfg(feature = "linalg")]
 fn check_options(options: &PcaOptions, columns: usize) -> Result<(), DataError> {
     match options.keep {
         Keep::Components(axes) if axes == 0 || axes > columns => {
@@ -271,6 +277,7 @@ fn check_options(options: &PcaOptions, columns: usize) -> Result<(), DataError> 
     check_eps(options.eps)
 }
 
+#[cfg(feature = "linalg")]
 pub(super) fn check_eps(eps: f64) -> Result<(), DataError> {
     if eps.is_finite() && eps >= 0.0 {
         return Ok(());
@@ -279,6 +286,7 @@ pub(super) fn check_eps(eps: f64) -> Result<(), DataError> {
 }
 
 /// How many of the largest values it takes to reach `goal`.
+#[cfg(feature = "linalg")]
 fn axes_for(values: &[f64], goal: f64) -> usize {
     let mut sum = 0.0;
     for (i, v) in values.iter().enumerate() {
@@ -290,7 +298,7 @@ fn axes_for(values: &[f64], goal: f64) -> usize {
     values.len()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "linalg"))]
 mod tests {
     use super::*;
     use kniff_tensor::Rng;

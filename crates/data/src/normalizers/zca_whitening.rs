@@ -1,10 +1,12 @@
 //! White data that still looks like the data: the symmetric whitening.
 
-use super::pca_whitening::{check_eps, minus};
-use crate::eigen::rounded;
-use crate::eigen_weak::decompose_for;
-use crate::normalizer::{check_example, check_stored, for_all, map_rows, times};
-use crate::{Covariance, DataError, Dataset, Examples, Normalizer};
+#[cfg(feature = "linalg")]
+use super::pca_whitening::check_eps;
+use super::pca_whitening::minus;
+use crate::normalizer::{check_example, check_stored, map_rows, times};
+#[cfg(feature = "linalg")]
+use crate::{Covariance, Dataset, Examples, eigen::rounded, eigen_weak::decompose_for, normalizer::for_all};
+use crate::{DataError, Normalizer};
 use kniff_tensor::{Element, Shape, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -13,6 +15,8 @@ use serde::{Deserialize, Serialize};
 /// U and lambda are the eigenvectors and eigenvalues of the covariance, divided by n. W is symmetric and does not depend on
 /// any choice of signs, and a whitened image is still an image (Bell and Sejnowski, 1997; Krizhevsky, 2009). Along a
 /// direction where lambda + eps is rounding noise the factor is 1, as for [`PcaWhitening`](crate::PcaWhitening).
+///
+/// Fitting needs the feature `linalg`; a fitted one is read, applied and stored without it.
 ///
 /// ```
 /// use kniff_data::{Normalizer, ZcaWhitening};
@@ -39,8 +43,9 @@ struct Stored<E: Element> {
     back: Vec<E>,
 }
 
+#[cfg(feature = "linalg")]
 impl<E: Element> ZcaWhitening<E> {
-    /// Fits on examples `[n, ...]`, each flattened to columns; `eps` is added to every eigenvalue.
+    /// Fits on examples `[n, ...]`, each flattened to columns; `eps` is added to every eigenvalue. Needs the feature `linalg`.
     ///
     /// # Errors
     /// [`DataError::Setting`] without examples or if `eps` is negative or not finite; [`DataError::NotFinite`] with row and
@@ -52,7 +57,7 @@ impl<E: Element> ZcaWhitening<E> {
         Self::from_covariance(&covariance, eps)
     }
 
-    /// Fits on the inputs of a data set, a part at a time.
+    /// Fits on the inputs of a data set, a part at a time. Needs the feature `linalg`.
     ///
     /// # Errors
     /// As [`ZcaWhitening::fit`], and what the data set says.
@@ -62,7 +67,7 @@ impl<E: Element> ZcaWhitening<E> {
         Self::from_covariance(&covariance, eps)
     }
 
-    /// From a covariance that was gathered already, batch by batch.
+    /// From a covariance that was gathered already, batch by batch. Needs the feature `linalg`.
     ///
     /// # Errors
     /// As [`ZcaWhitening::fit`].
@@ -79,7 +84,9 @@ impl<E: Element> ZcaWhitening<E> {
         let mean = covariance.mean().iter().map(|&m| E::from_f64(m)).collect();
         Ok(Self { mean, forth, back })
     }
+}
 
+impl<E: Element> ZcaWhitening<E> {
     /// The mean of each column.
     pub fn mean(&self) -> &[E] {
         &self.mean
@@ -133,6 +140,7 @@ impl<E: Element> TryFrom<Stored<E>> for ZcaWhitening<E> {
 }
 
 /// U diag(factors) U^T for eigenvectors in rows; exactly symmetric.
+#[cfg(feature = "linalg")]
 fn conjugate(vectors: &Tensor<f64>, factors: impl Iterator<Item = f64>) -> Tensor<f64> {
     let n = vectors.shape()[0];
     let mut scaled = vectors.clone();
@@ -150,7 +158,7 @@ fn conjugate(vectors: &Tensor<f64>, factors: impl Iterator<Item = f64>) -> Tenso
     out
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "linalg"))]
 mod tests {
     use super::*;
     use kniff_tensor::Rng;

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 /// files, and names that begin with a dot, are left alone. All pictures are decoded into memory, one byte a channel of a pixel: those of up to 2^24
 /// pixels and 16 MiB in parallel, in at most half a GiB for each thread, larger ones one after the other.
 ///
+/// Needs the feature `pictures`.
+///
 /// ```no_run
 /// use kniff_data::ImageFolder;
 /// let data = ImageFolder::new().resize(64, 64).read("photos/train")?;

@@ -3,8 +3,7 @@
 use super::NpyReader;
 use super::idx::fill;
 use crate::reader::Source;
-use crate::{DataError, write_atomically};
-use half::f16;
+use crate::{DataError, widen_half, write_atomically};
 use kniff_tensor::{Element, Indices, MAX_RANK, Tensor};
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
@@ -176,7 +175,7 @@ impl Array {
             };
         }
         match self.code.as_str() {
-            "f2" => read!(f16, f16::to_f64),
+            "f2" => read!(u16, widen_half),
             "f4" => read!(f32),
             "f8" => read!(f64),
             "i1" => read!(i8),

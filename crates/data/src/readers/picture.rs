@@ -26,6 +26,8 @@ const MEMORY_OF_TABLES: u64 = 1 << 24;
 
 /// A picture in bytes, `[channels, height, width]`: red, green and blue, or grey alone.
 ///
+/// Needs the feature `pictures`.
+///
 /// ```
 /// use kniff_data::Picture;
 /// let picture = Picture::new(vec![0, 255], [1, 1, 2])?;

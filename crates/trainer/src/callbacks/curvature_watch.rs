@@ -14,6 +14,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// measurement, so that the training is not touched. A rate beyond `2 / lambda` is noted, never refused. A measurement
 /// costs up to as many Hessian-vector products as [`Lanczos`] has steps.
 ///
+/// Needs the feature `linalg`.
+///
 /// ```
 /// use kniff_data::{Loader, digits};
 /// use kniff_init::GlorotNormal;
@@ -46,7 +48,7 @@ pub struct CurvatureWatch<L, H: Head<E>, T, E: Element = f32> {
     log: CurvatureLog,
 }
 
-/// What a [`CurvatureWatch`] has measured; a clone reads what the watch in the trainer writes.
+/// What a [`CurvatureWatch`] has measured; a clone reads what the watch in the trainer writes. Needs the feature `linalg`.
 #[derive(Clone, Debug, Default)]
 pub struct CurvatureLog {
     records: Arc<Mutex<Vec<(usize, CurvatureReport)>>>,

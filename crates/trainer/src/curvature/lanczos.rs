@@ -1,5 +1,6 @@
 //! Extreme eigenvalues of a symmetric matrix that is known only by its products with vectors.
 
+use super::Eigenpair;
 use super::vector::{add_scaled, direction, dot, norm, scale};
 use faer::dyn_stack::{MemBuffer, MemStack};
 use faer::linalg::evd::{ComputeEigenvectors, self_adjoint_evd, self_adjoint_evd_scratch};
@@ -15,6 +16,8 @@ use kniff_tensor::Rng;
 /// larger magnitude does not hide the largest one, as it does for plain power iteration.
 ///
 /// Takes one product and one vector of memory a step. Source: Lanczos (1950); Golub, Van Loan, "Matrix computations", 10.1.
+///
+/// Needs the feature `linalg`.
 ///
 /// ```
 /// use kniff_tensor::Rng;
@@ -34,7 +37,7 @@ pub struct Lanczos {
     ends: Ends,
 }
 
-/// Which end of a spectrum has to be exact before [`Lanczos`] stops.
+/// Which end of a spectrum has to be exact before [`Lanczos`] stops. Needs the feature `linalg`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ends {
     /// The algebraically largest eigenvalues.
@@ -148,18 +151,7 @@ impl Lanczos {
     }
 }
 
-/// An eigenvalue, how far it may be off, and its direction.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Eigenpair {
-    /// The eigenvalue.
-    pub value: f64,
-    /// The matrix has an eigenvalue within this distance, up to rounding of the products.
-    pub residual: f64,
-    /// The unit eigenvector.
-    pub vector: Vec<f64>,
-}
-
-/// What [`Lanczos::run`] found.
+/// What [`Lanczos::run`] found. Needs the feature `linalg`.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Extremes {
     /// The algebraically largest, the largest first.

@@ -13,7 +13,7 @@ use kniff_tensor::Rng;
 /// The averaging is a shift as well: beside the largest eigenvalue lambda, another one is multiplied by
 /// `(1 - gamma) + gamma lambda_i / lambda` a batch, so that a negative one does not win unless it is below
 /// `-(2 / gamma - 1) lambda`. The estimate is of the algebraically largest eigenvalue, as long as that
-/// is positive; where none is, |psi| means nothing, and [`super::Lanczos`] is the one to ask.
+/// is positive; where none is, |psi| means nothing, and [`super::Lanczos`] (feature `linalg`) is the one to ask.
 ///
 /// Source: LeCun, Simard, Pearlmutter, "Automatic learning rate maximization by on-line estimation of the Hessian's
 /// eigenvectors" (1993).

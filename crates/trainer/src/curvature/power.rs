@@ -1,15 +1,25 @@
 //! The largest eigenvalue by multiplying again and again: slow, simple, and a check on the faster way.
 
-use super::Eigenpair;
 use super::vector::{add_scaled, direction, dot, norm, scale};
 use kniff_tensor::Rng;
+
+/// An eigenvalue, how far it may be off, and its direction.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Eigenpair {
+    /// The eigenvalue.
+    pub value: f64,
+    /// The matrix has an eigenvalue within this distance, up to rounding of the products.
+    pub residual: f64,
+    /// The unit eigenvector.
+    pub vector: Vec<f64>,
+}
 
 /// The algebraically largest eigenvalue by power iteration, at most `steps` products.
 ///
 /// `v <- H v / |H v|` turns towards the eigenvalue of largest magnitude. If that is negative, the iteration starts again on
 /// `H - theta I`, whose eigenvalues are none of them negative, so that the largest is now dominant. Stops when the residual
 /// `|H v - theta v|` is below `tolerance |theta|`; what is reached at the end of the steps comes with its residual, which
-/// tells how far it may be off. Converges like `(lambda_2 / lambda_1)^k`; [`super::Lanczos`] is the tool, this its check.
+/// tells how far it may be off. Converges like `(lambda_2 / lambda_1)^k`; [`super::Lanczos`] (feature `linalg`) is the tool, this its check.
 ///
 /// # Errors
 /// What `product` fails with.
@@ -64,7 +74,7 @@ pub fn power_iteration<Err>(
     Ok(found)
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "linalg"))]
 mod tests {
     use super::*;
     use crate::curvature::Lanczos;

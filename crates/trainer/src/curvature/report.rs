@@ -1,6 +1,10 @@
 //! What was measured, beside the rate in use, in a sentence.
 
-use super::bound;
+use super::vector::norm;
+use super::{Extremes, Lanczos, Surface, bound};
+use crate::TrainError;
+use kniff_nn::{Head, Layer};
+use kniff_tensor::{Element, Rng};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -8,6 +12,8 @@ use std::fmt;
 ///
 /// It informs and refuses nothing: above `2 / largest` a step along the most curved direction overshoots and grows as far as
 /// the loss is quadratic, but networks go on training there, at the edge of stability.
+///
+/// Needs the feature `linalg`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct CurvatureReport {
     /// The loss.
@@ -81,6 +87,39 @@ impl fmt::Display for CurvatureReport {
                 rate / best
             ),
         }
+    }
+}
+
+impl<L: Layer<E>, H: Head<E>, T, E: Element> Surface<'_, L, H, T, E> {
+    /// The eigenvalues of the Hessian at both ends. Needs the feature `linalg`.
+    ///
+    /// # Errors
+    /// As [`Surface::value_and_gradient`].
+    pub fn extremes(&self, lanczos: &Lanczos, rng: &mut Rng) -> Result<Extremes, TrainError> {
+        lanczos.run(self.dimension(), rng, |v| self.hessian_product(v))
+    }
+
+    /// Loss, gradient and the ends of the spectrum, beside the rate in use. Needs the feature `linalg`.
+    ///
+    /// # Errors
+    /// As [`Surface::value_and_gradient`], and if there are no trainable parameters.
+    pub fn report(&self, lanczos: &Lanczos, rate: Option<f64>, rng: &mut Rng) -> Result<CurvatureReport, TrainError> {
+        let (loss, gradient) = self.value_and_gradient()?;
+        let found = self.extremes(lanczos, rng)?;
+        let (Some(largest), Some(smallest)) = (found.largest.first(), found.smallest.first()) else {
+            return Err(TrainError::Curvature { reason: "the model has no trainable parameters".to_owned() });
+        };
+        Ok(CurvatureReport {
+            loss,
+            gradient_norm: norm(&gradient),
+            largest: largest.value,
+            largest_residual: largest.residual,
+            smallest: smallest.value,
+            smallest_residual: smallest.residual,
+            converged: found.converged,
+            products: found.steps,
+            rate,
+        })
     }
 }
 

@@ -1,9 +1,7 @@
 //! The loss of a model as a function of its parameters, with its first and second derivatives.
 
-use super::report::CurvatureReport;
-use super::spectrum::Estimate;
-use super::vector::{add_scaled, dot, norm, scale, signs};
-use super::{Extremes, Lanczos};
+use super::Estimate;
+use super::vector::{add_scaled, dot, scale, signs};
 use crate::evaluate::loss_error;
 use crate::{Batches, Phase, TrainError};
 use kniff_autograd::{Var, hvp, jvp, value_and_grad, vjp};
@@ -51,6 +49,7 @@ pub struct Surface<'a, L, H: Head<E>, T, E: Element = f32> {
 
 enum Source<'a, T, E: Element> {
     Batch(Tensor<E>, T),
+    #[cfg(feature = "linalg")]
     Borrowed(Tensor<E>, &'a T),
     Data(&'a dyn Batches<E, T>),
 }
@@ -67,6 +66,7 @@ impl<'a, L: Layer<E>, H: Head<E>, T, E: Element> Surface<'a, L, H, T, E> {
     }
 
     /// On one batch whose targets stay with their owner.
+    #[cfg(feature = "linalg")]
     pub(crate) fn on_borrowed(
         model: &'a mut Model<L, H, E>,
         loss: &'a dyn Loss<E, H::Output, T>,
@@ -240,37 +240,6 @@ impl<'a, L: Layer<E>, H: Head<E>, T, E: Element> Surface<'a, L, H, T, E> {
         Ok(Estimate::of(&quotients))
     }
 
-    /// The eigenvalues of the Hessian at both ends.
-    ///
-    /// # Errors
-    /// As [`Surface::value_and_gradient`].
-    pub fn extremes(&self, lanczos: &Lanczos, rng: &mut Rng) -> Result<Extremes, TrainError> {
-        lanczos.run(self.dimension(), rng, |v| self.hessian_product(v))
-    }
-
-    /// Loss, gradient and the ends of the spectrum, beside the rate in use.
-    ///
-    /// # Errors
-    /// As [`Surface::value_and_gradient`], and if there are no trainable parameters.
-    pub fn report(&self, lanczos: &Lanczos, rate: Option<f64>, rng: &mut Rng) -> Result<CurvatureReport, TrainError> {
-        let (loss, gradient) = self.value_and_gradient()?;
-        let found = self.extremes(lanczos, rng)?;
-        let (Some(largest), Some(smallest)) = (found.largest.first(), found.smallest.first()) else {
-            return Err(TrainError::Curvature { reason: "the model has no trainable parameters".to_owned() });
-        };
-        Ok(CurvatureReport {
-            loss,
-            gradient_norm: norm(&gradient),
-            largest: largest.value,
-            largest_residual: largest.residual,
-            smallest: smallest.value,
-            smallest_residual: smallest.residual,
-            converged: found.converged,
-            products: found.steps,
-            rate,
-        })
-    }
-
     fn count_product(&self) {
         self.products.set(self.products.get() + 1);
     }
@@ -307,6 +276,7 @@ impl<'a, L: Layer<E>, H: Head<E>, T, E: Element> Surface<'a, L, H, T, E> {
         };
         match &self.source {
             Source::Batch(inputs, targets) => add(inputs, targets, &[])?,
+            #[cfg(feature = "linalg")]
             Source::Borrowed(inputs, targets) => add(inputs, targets, &[])?,
             Source::Data(data) => {
                 for batch in data.epoch(0) {
