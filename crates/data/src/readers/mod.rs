@@ -5,6 +5,7 @@ mod csv;
 mod idx;
 mod idx_reader;
 mod image_folder;
+mod jpeg;
 mod mnist;
 mod npy;
 mod npy_reader;
