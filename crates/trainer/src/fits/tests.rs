@@ -145,7 +145,7 @@ fn parts_that_are_missing_too_many_or_of_another_shape_are_refused() {
         }),
         ("0.weight", |c| resized(&mut c.model)),
         ("sampler's memory", |c| position(c).sampler_before = vec![1.0]),
-        ("a callback's memory: waited", |c| c.callbacks[0] = Memory::default()),
+        ("a callback's memory: best: it is not there", |c| c.callbacks[0] = Memory::default()),
         ("a callback's memory: sums: `0.weight` of shape [1]", |c| {
             let mut sums = c.callbacks[1].weights("sums").unwrap().to_vec();
             resized(&mut sums);
