@@ -1,6 +1,6 @@
 //! Every family of reference values, computed by PyTorch, JAX, optax and scikit-learn, holds.
 
-use kniff_tests::golden::{Set, run};
+use kniff_golden::{Set, run};
 use std::path::Path;
 
 /// No required case of a family fails or is left unknown.

@@ -12,7 +12,7 @@ fn every_reader_reads_its_whole_files() {
         // Some seeds are of a type that only one of a reader's uses takes.
         assert!(
             seeds.iter().any(|seed| (reader.read)(seed).is_ok())
-                || ["cifar", "model-file", "normalizer", "safetensors"].contains(&reader.name),
+                || ["checkpoint", "cifar", "model-file", "normalizer", "safetensors"].contains(&reader.name),
             "{}",
             reader.name
         );
@@ -47,4 +47,19 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn the_same_seed_makes_the_same_files_and_all_are_bounded() {
+    let files = vec![b"{\"shape\":[12,3]}".to_vec(), (0..200).collect(), Vec::new()];
+    let make = |seed| {
+        let mut mutator = Mutator::new(seed, &[b"NaN", b"\x93NUMPY"]);
+        (0..3000).map(|_| mutator.make(&files)).collect::<Vec<_>>()
+    };
+    let made = make(1);
+    assert_eq!(made, make(1));
+    assert_ne!(made, make(2));
+    assert!(made.iter().all(|bytes| bytes.len() <= 1 << 16));
+    let changed = made.iter().filter(|bytes| !files.contains(bytes)).count();
+    assert!(changed > 2700, "{changed} of 3000");
 }

@@ -6,6 +6,7 @@ mod convolution;
 mod determinism;
 mod dropout;
 mod golden;
+mod golden_rules;
 mod gradients;
 mod hostile;
 mod inputs;

@@ -43,7 +43,7 @@ impl Golden {
 
 /// The call of the runner, to which its own arguments can be added.
 fn runner() -> Cargo {
-    Cargo::new(["run", "--quiet", "--package", "kniff-tests", "--bin", "golden", "--"])
+    Cargo::new(["run", "--quiet", "--package", "kniff-golden", "--bin", "golden", "--"])
 }
 
 #[cfg(test)]

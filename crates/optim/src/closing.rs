@@ -109,7 +109,10 @@ impl Closing {
         self.test.validate()?;
         require(self.factor > 0.0 && self.factor < 1.0, NAME, "factor", self.factor, "above 0 and below 1")?;
         require(self.cuts >= 1, NAME, "cuts", self.cuts as f64, "at least 1")?;
-        require(self.epochs_each >= 1, NAME, "epochs_each", self.epochs_each as f64, "at least 1")
+        require(self.epochs_each >= 1, NAME, "epochs_each", self.epochs_each as f64, "at least 1")?;
+        // Progress may come from a file.
+        let made = self.progress.cuts;
+        require(made <= self.cuts, NAME, "the number of cuts made", made as f64, "at most that of all cuts")
     }
 
     /// The rate in force, for a base rate.

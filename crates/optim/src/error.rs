@@ -76,6 +76,16 @@ pub enum OptimError {
         /// The parameter's shape.
         parameter: Vec<usize>,
     },
+    /// A stored state says that more steps were taken than there can have been.
+    #[error("the stored state has {what} after {found} steps, of which there are at most {most}; it is damaged")]
+    StateSteps {
+        /// The optimiser, or the path of a parameter.
+        what: String,
+        /// How many it claims.
+        found: u64,
+        /// How many there can be.
+        most: u64,
+    },
     /// A metric that a schedule was shown is not a number.
     #[error("{schedule} was shown the metric NaN; the run has most likely diverged. Go back to the best weights")]
     NanMetric {
@@ -91,6 +101,9 @@ pub enum OptimError {
         entry: String,
     },
 }
+
+/// The most steps that a stored state may claim: far more than are ever taken, and far below where counting overflows.
+pub(crate) const MOST_STEPS: u64 = 1 << 53;
 
 /// `Ok` where `holds`, the setting's error otherwise.
 pub(crate) fn require(

@@ -2,7 +2,7 @@
 
 use crate::OptimError;
 use crate::clip::{Clip, Norm};
-use crate::error::{require, require_not_negative};
+use crate::error::{MOST_STEPS, require, require_not_negative};
 use crate::group::{Group, Rate, Selector};
 use crate::pass::{Fold, Pass};
 use crate::rule::{Decay, Now, Rule, State};
@@ -466,7 +466,7 @@ impl<R: Rule, E: Element> Optimizer<R, E> {
     /// Continues from a checkpoint. The shapes are compared with the parameters' at the next step.
     ///
     /// # Errors
-    /// If the state is that of another rule, or of other options of this one.
+    /// If the state is that of another rule, or of other options of this one, or counts what cannot be; nothing has changed then.
     pub fn load_state(&mut self, state: OptimizerState<E>) -> Result<(), OptimError> {
         let slots = self.slot_names();
         let whole = state.parameters.values().all(|s| s.slots.len() == slots.len());
@@ -475,6 +475,13 @@ impl<R: Rule, E: Element> Optimizer<R, E> {
                 expected: format!("{} with {}", R::NAME, list(&slots)),
                 found: format!("{} with {}", state.rule, list(&state.slots)),
             });
+        }
+        require_not_negative("the stored state", "learning_rate", state.learning_rate)?;
+        let all = state.parameters.iter().map(|(path, s)| (path.as_str(), s.step, state.steps));
+        for (what, found, most) in [("the optimiser", state.steps, MOST_STEPS)].into_iter().chain(all) {
+            if found > most {
+                return Err(OptimError::StateSteps { what: what.to_owned(), found, most });
+            }
         }
         self.reset();
         self.learning_rate = state.learning_rate;

@@ -115,7 +115,8 @@ impl<E: Element> Checkpoint<E> {
     /// If the folder cannot be read.
     pub fn newest_in(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, FileError> {
         let folder = folder.as_ref();
-        if !folder.exists() {
+        // A folder that cannot be looked at is not one that is not there.
+        if !folder.try_exists().map_err(|source| FileError::io(folder, source))? {
             return Ok(None);
         }
         Ok(numbered(folder)?.pop().map(|(_, file)| file))
@@ -130,7 +131,7 @@ impl<E: Element> Checkpoint<E> {
             return Err(FileError::Element { file: path.into(), expected: E::NAME, found });
         }
         let content: Content<E> = codec::decode(&bytes).map_err(damaged)?;
-        History::from_json(&content.history).map_err(|e| damaged(e.to_string()))?;
+        content.check().map_err(damaged)?;
         Ok(Self { file: path.into(), content })
     }
 

@@ -4,7 +4,7 @@ use crate::checkpoint::{Content, file_name, numbered};
 use crate::frame::{self, CHECKPOINT};
 use crate::{Checkpoint, FileError, Monitor, TrainError, View};
 use kniff_tensor::Element;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -112,11 +112,18 @@ pub(crate) struct Keeper {
     pub(crate) best: Option<f64>,
     /// Whether the folder's checkpoints are this training's.
     pub(crate) own: bool,
+    /// Keeps other trainings out of the folder while this one runs; it is free when the process ends, however it does.
+    lock: Option<File>,
 }
 
 impl Keeper {
     pub(crate) fn new(settings: Checkpoints) -> Self {
-        Self { settings, higher: false, best: None, own: false }
+        Self { settings, higher: false, best: None, own: false, lock: None }
+    }
+
+    /// Lets other trainings into the folder.
+    pub(crate) fn end(&mut self) {
+        self.lock = None;
     }
 
     /// Makes the folder, and sees to it that it is for this training.
@@ -126,6 +133,12 @@ impl Keeper {
         }
         let folder = &self.settings.folder;
         fs::create_dir_all(folder).map_err(|source| FileError::io(folder, source))?;
+        // Two would remove each other's checkpoints. Where folders cannot be opened or locked, nobody is kept out.
+        self.lock = File::open(folder).ok();
+        if let Some(Err(TryLockError::WouldBlock)) = self.lock.as_ref().map(File::try_lock) {
+            self.lock = None;
+            return Err(TrainError::Busy { folder: folder.clone() });
+        }
         let there = numbered(folder)?;
         if !self.own
             && let Some((_, file)) = there.last()

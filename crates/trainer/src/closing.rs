@@ -1,7 +1,7 @@
 //! The closing policy in a training: cut, go on for a few epochs, stop; with the best weights before each of them.
 
 use crate::{Monitor, TrainError, View};
-use kniff_optim::{Action, Closing, ClosingProgress, ClosingRecord, Mode, PlateauTest};
+use kniff_optim::{Action, Closing, ClosingProgress, ClosingRecord, Mode, OptimError, PlateauTest};
 use kniff_tensor::{Element, Tensor};
 use serde::{Deserialize, Serialize};
 
@@ -116,6 +116,13 @@ pub(crate) struct ClosingMemory<E: Element> {
     best: Option<Best<E>>,
 }
 
+impl<E: Element> ClosingMemory<E> {
+    /// The best weights.
+    pub(crate) fn best(&self) -> Option<&State<E>> {
+        self.best.as_ref().map(|best| best.state.as_slice())
+    }
+}
+
 impl<E: Element> Closer<E> {
     pub(crate) fn new(policy: ClosingPolicy) -> Self {
         Self { policy, watched: Monitor::default(), best: None }
@@ -124,6 +131,11 @@ impl<E: Element> Closer<E> {
     /// What it remembers.
     pub(crate) fn memory(&self) -> ClosingMemory<E> {
         ClosingMemory { progress: self.policy.closing.progress.clone(), best: self.best.clone() }
+    }
+
+    /// Whether what was remembered fits the settings.
+    pub(crate) fn check(&self, memory: &ClosingMemory<E>) -> Result<(), OptimError> {
+        Closing { progress: memory.progress.clone(), ..self.policy.closing.clone() }.validate()
     }
 
     /// Goes on from what was remembered.
@@ -163,11 +175,7 @@ impl<E: Element> Closer<E> {
     }
 
     /// Looks at the epoch that has just ended and at its weights; decides.
-    pub(crate) fn look(
-        &mut self,
-        view: &View<'_>,
-        state: &[(String, Tensor<E>)],
-    ) -> Result<ClosingRecord, kniff_optim::OptimError> {
+    pub(crate) fn look(&mut self, view: &View<'_>, state: &[(String, Tensor<E>)]) -> Result<ClosingRecord, OptimError> {
         let value = view.value(&self.watched).unwrap_or(f64::NAN);
         let closing = &mut self.policy.closing;
         let better = |best: f64| if closing.mode == Mode::Max { value > best } else { value < best };

@@ -257,6 +257,14 @@ pub enum TrainError {
         /// The newest checkpoint that is there.
         file: PathBuf,
     },
+    /// Another training that runs now writes its checkpoints into the folder.
+    #[error(
+        "another training is writing its checkpoints into {}; wait for its end, or give this one a folder of its own", folder.display()
+    )]
+    Busy {
+        /// The folder.
+        folder: PathBuf,
+    },
     /// What a callback is to remember is not in its memory.
     #[error("a callback's memory: {name}: {reason}")]
     Memory {

@@ -91,9 +91,14 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         // The checkpoint is taken once nothing more can be refused; until then other data may be tried.
         let resumed = self.resumed.clone();
         let mut run = self.prepare(&mut feed, valid)?;
-        let start = self.fit_start(&mut run, resumed.as_ref().map(|checkpoint| &checkpoint.content));
-        drop(resumed);
-        let mut result = start.and_then(|()| self.start_checkpoints(&mut run, &feed)).and_then(|()| {
+        let start = self
+            .fit_start(&mut run, resumed.as_ref().map(|checkpoint| &checkpoint.content))
+            .and_then(|()| self.start_checkpoints(&mut run, &feed));
+        match &start {
+            Ok(()) => drop(resumed),
+            Err(_) => self.resumed = resumed,
+        }
+        let mut result = start.and_then(|()| {
             let mut stopped = run.ended();
             while stopped.is_none() && run.epoch < run.epochs {
                 stopped = self.epoch(&mut run, &mut feed, valid)?;
@@ -105,6 +110,9 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             self.go_back(&run.good, error);
         }
         let restored = self.fit_end(&mut run, &mut result);
+        if let Some(keeper) = &mut self.keeper {
+            keeper.end();
+        }
         self.callbacks = std::mem::take(&mut run.callbacks);
         let stopped = result?;
         let epochs = self.history.epochs.len() - before;
@@ -231,7 +239,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             validates,
             monitor: self.schedule_monitor.clone().unwrap_or(monitor),
             epoch,
-            epochs: epoch + self.epochs,
+            epochs: epoch.saturating_add(self.epochs),
             before: epoch,
             loss: f64::NAN,
             rate: self.rate(),

@@ -20,6 +20,7 @@ pub mod curvature;
 mod error;
 mod evaluate;
 mod fit;
+mod fits;
 mod frame;
 mod history;
 mod interrupt;

@@ -1,9 +1,13 @@
 //! What a callback remembers, as a checkpoint stores it.
 
 use crate::TrainError;
+use crate::fits::misfit;
 use kniff_tensor::{Element, Tensor};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use std::collections::BTreeMap;
+
+/// Weights by name.
+type Weights<E> = Vec<(String, Tensor<E>)>;
 
 /// Values by name, and lists of weights by name.
 ///
@@ -19,7 +23,7 @@ use std::collections::BTreeMap;
 pub struct Memory<E: Element = f32> {
     /// As JSON.
     values: BTreeMap<String, String>,
-    weights: BTreeMap<String, Vec<(String, Tensor<E>)>>,
+    weights: BTreeMap<String, Weights<E>>,
 }
 
 impl<E: Element> Default for Memory<E> {
@@ -58,6 +62,15 @@ impl<E: Element> Memory<E> {
         let fail = |reason| TrainError::Memory { name: name.to_owned(), reason };
         let text = self.values.get(name).ok_or_else(|| fail("it is not there".to_owned()))?;
         serde_json::from_str(text).map_err(|e| fail(e.to_string()))
+    }
+
+    /// The weights under a name, if they have the names and shapes of those of now, in their order.
+    pub(crate) fn weights_of(&self, name: &str, now: &[(String, Tensor<E>)]) -> Result<Option<Weights<E>>, TrainError> {
+        let Some(weights) = self.weights.get(name) else { return Ok(None) };
+        match misfit(weights, now) {
+            None => Ok(Some(weights.clone())),
+            Some(reason) => Err(TrainError::Memory { name: name.to_owned(), reason }),
+        }
     }
 
     /// The weights under a name.

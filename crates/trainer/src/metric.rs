@@ -69,6 +69,23 @@ pub(crate) fn numbers<const N: usize>(state: &[f64]) -> Result<[f64; N], String>
     state.try_into().map_err(|_| format!("its state is {N} numbers, but {} were given", state.len()))
 }
 
+/// The most that is counted: as far as every whole number is a number of 64 bits, and far below where a sum overflows.
+pub(crate) const MOST: u64 = 1 << 53;
+
+/// So many counts of a stored state.
+pub(crate) fn counts<const N: usize>(state: &[f64]) -> Result<[usize; N], String> {
+    let whole = numbers::<N>(state)?;
+    match whole.iter().find(|&&x| !is_count(x)) {
+        Some(x) => Err(format!("{x} is not a number of examples")),
+        None => Ok(whole.map(|x| x as usize)),
+    }
+}
+
+/// Whether a number is a count.
+pub(crate) fn is_count(x: f64) -> bool {
+    (0.0..=MOST as f64).contains(&x) && x.fract() == 0.0
+}
+
 /// Outputs that are predictions as they stand, in the units of the target.
 pub trait Predictions<E: Element> {
     /// The numbers.

@@ -213,7 +213,7 @@ pub enum FileError {
         kniff: String,
     },
     /// It holds numbers of another type.
-    #[error("{}: expected elements of type {expected}, found {found}; load it as ModelFile::<{found}>", file.display())]
+    #[error("{}: expected elements of type {expected}, found {found}; load it with elements of type {found}", file.display())]
     Element {
         /// The file.
         file: PathBuf,

@@ -50,17 +50,38 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
     pub fn resume(&mut self, path: impl AsRef<Path>) -> Result<(), TrainError> {
         let checkpoint = Checkpoint::<E>::load(path)?;
         let Content { input, trainer, .. } = &checkpoint.content;
-        let differences = differences(trainer, &self.describe(&Shape::new(input), &self.callbacks));
+        let input = Shape::try_new(input).unwrap_or(Shape::SCALAR);
+        let mut differences = differences(trainer, &self.describe(&input, &self.callbacks));
+        // With the same settings, only a file that was made to fit its checksum differs in these.
+        if differences.is_empty() {
+            differences = self.misfits(&checkpoint.content);
+        }
         if !differences.is_empty() {
             return Err(TrainError::Resume { file: checkpoint.file, differences });
         }
-        self.take(checkpoint)
+        let before = (self.optimizer.state(), self.schedule.as_ref().map(|(_, schedule)| schedule.state()));
+        self.take(&checkpoint).inspect_err(|_| {
+            // Taken from there a moment ago.
+            let _ = self.optimizer.load_state(before.0);
+            if let (Some((_, schedule)), Some(state)) = (&mut self.schedule, before.1) {
+                let _ = schedule.load_state(&state);
+            }
+        })?;
+        self.resumed = Some(Box::new(checkpoint));
+        Ok(())
     }
 
-    fn take(&mut self, checkpoint: Checkpoint<E>) -> Result<(), TrainError> {
-        let Content { model, optimizer, schedule, provenance, steps, best, .. } = &checkpoint.content;
+    fn take(&mut self, checkpoint: &Checkpoint<E>) -> Result<(), TrainError> {
+        let Content { model, optimizer, schedule, closing, position, provenance, steps, best, .. } =
+            &checkpoint.content;
         let history = checkpoint.history();
         // All of these have been compared: a refusal is a file that was made to fit its checksum.
+        if let Some(position) = position {
+            self.try_metrics(&position.metrics)?;
+        }
+        if let (Some(closer), Some(memory)) = (&self.closing, closing) {
+            closer.check(memory).map_err(TrainError::Settings)?;
+        }
         self.optimizer.load_state(optimizer.clone()).map_err(TrainError::Settings)?;
         if let (Some((_, schedule)), Some(state)) = (&mut self.schedule, schedule) {
             schedule.load_state(state).map_err(TrainError::Settings)?;
@@ -71,7 +92,6 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             keeper.best = *best;
             keeper.own = checkpoint.file.parent().is_some_and(|folder| same_folder(folder, keeper.settings.folder()));
         }
-        self.resumed = Some(Box::new(checkpoint));
         Ok(())
     }
 
@@ -82,17 +102,30 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         data: &[(String, String)],
     ) -> Result<(), TrainError> {
         let Some(checkpoint) = &self.resumed else { return Ok(()) };
-        let differences = differences(&checkpoint.content.data, data);
+        let Content { position, sampler, data: then, .. } = &checkpoint.content;
+        let mut differences = differences(then, data);
+        let (done, batches) = (position.as_ref().map_or(0, |position| position.batch), feed.batches().batches() as u64);
+        if differences.is_empty() && done > batches {
+            let (then, now) = (format!("{done} done"), format!("{batches} in an epoch"));
+            differences.push(Difference { what: "batches".to_owned(), then, now });
+        }
         if !differences.is_empty() {
             return Err(TrainError::Resume { file: checkpoint.file.clone(), differences });
         }
-        feed.restore(&checkpoint.content.sampler)
+        let before = feed.batches().memory();
+        let restored = match position {
+            // Tried now: where the epoch is opened again it would be too late to refuse it.
+            Some(position) if done > 0 => feed.restore(&position.sampler_before).and_then(|()| feed.restore(sampler)),
+            _ => feed.restore(sampler),
+        };
+        // What it was a moment ago.
+        restored.inspect_err(|_| drop(feed.restore(&before)))
     }
 
     /// Puts the run where the checkpoint says.
     pub(crate) fn resume_run(&mut self, run: &mut Run<E>, content: &Content<E>) {
         run.before = content.before as usize;
-        run.epochs = run.before + self.epochs;
+        run.epochs = run.before.saturating_add(self.epochs);
         (run.loss, run.rate) = (content.loss, content.rate);
         run.good.kept = crate::Kept::Step(content.steps as usize);
         if let (Some(closer), Some(memory)) = (&mut self.closing, &content.closing) {

@@ -38,6 +38,11 @@ pub(crate) struct Sums {
 }
 
 impl Sums {
+    /// How many examples, steps and norms went in.
+    pub(crate) fn counts(&self) -> [u64; 3] {
+        [self.examples, self.steps, self.norms].map(|count| count as u64)
+    }
+
     /// The standard error of the mean of the batches' losses.
     pub(crate) fn error(&self) -> Option<f64> {
         let n = self.steps as f64;

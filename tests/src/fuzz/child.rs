@@ -1,15 +1,17 @@
 //! The process that reads the files: it may be killed by one of them, and says before each which it is.
 
-use super::{Mutator, Reader};
+use super::{Mutator, Reader, clock};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// More files than this are not kept to start from.
 const KEPT: usize = 2000;
+/// More kinds of outcome than this are not told apart: their names take memory, which is what is limited.
+const KINDS: usize = 8000;
 
 /// What reading a file came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,11 +44,17 @@ impl Outcome {
             Outcome::Read => "read".into(),
             Outcome::Panicked(text) => text.chars().filter(|c| !c.is_ascii_digit()).take(200).collect(),
             Outcome::Refused(text) => {
-                // What was found is mostly noise out of the file, and so is what stands in quotes.
+                // What was found is mostly noise out of the file, and so is what stands in quotes, with further quotes in it.
                 let (expected, found) = text.split_once(", found ").unwrap_or((text, ""));
-                let plain = expected.split(['"', '`', '\'']).step_by(2).flat_map(str::chars);
-                let letters = |c: &char| c.is_ascii_alphabetic() || *c == ' ';
-                plain.filter(letters).take(40).chain(found.chars().filter(letters).take(8)).collect()
+                let quoted = |c: char| ['"', '`', '\''].contains(&c);
+                let (before, rest) = expected.split_once(quoted).unwrap_or((expected, ""));
+                let (between, after) = rest.rsplit_once(quoted).unwrap_or((rest, ""));
+                // But for a name of the format.
+                let between = if before.ends_with("missing field ") { between } else { "" };
+                let letters = |text: &'_ str, most: usize| -> String {
+                    text.chars().filter(|c| c.is_ascii_alphabetic() || *c == ' ').take(most).collect()
+                };
+                letters(before, 40) + &letters(between, 12) + &letters(after, 24) + &letters(found, 8)
             }
         }
     }
@@ -73,7 +81,7 @@ pub struct Child {
     pub reader: &'static Reader,
     /// What the files are made from.
     pub seed: u64,
-    /// How long it runs.
+    /// How much processor time it takes.
     pub time: Duration,
     /// Where the file being read is put before it is read.
     pub slot: PathBuf,
@@ -88,7 +96,6 @@ impl Child {
     /// If the slot or the findings cannot be written.
     pub fn run(&self) -> std::io::Result<()> {
         remember_places();
-        let start = Instant::now();
         let slot = File::create(&self.slot)?;
         let mut files = self.reader.start();
         let (mut kinds, mut places) = (BTreeSet::new(), BTreeSet::new());
@@ -99,18 +106,19 @@ impl Child {
         }
         limit_memory(self.reader.memory)?;
         let mut count = 0_u64;
-        while start.elapsed() < self.time {
+        while clock::own() < self.time {
             let bytes = mutator.make(&files);
             count += 1;
             note(&slot, count, &bytes)?;
             let outcome = Outcome::of(self.reader, &bytes);
             if let Outcome::Panicked(text) = &outcome
+                && places.len() < KINDS
                 && places.insert(outcome.kind())
             {
                 let path = save(&self.findings, self.reader.name, "panic", &bytes)?;
                 println!("finding panic {} {}", path.display(), text.replace('\n', " "));
             }
-            if kinds.insert(outcome.kind()) && files.len() < KEPT {
+            if kinds.len() < KINDS && kinds.insert(outcome.kind()) && files.len() < KEPT {
                 files.push(bytes);
             }
         }

@@ -5,10 +5,13 @@
 //! `fuzz/` does the same with libFuzzer, and the tests hold every file against it that ever did.
 
 mod child;
+mod clock;
 mod mutate;
 mod parent;
 mod reader;
 mod readers;
+mod settings;
+mod training;
 
 pub use child::{Child, Outcome};
 pub use mutate::Mutator;

@@ -1,13 +1,13 @@
 //! The process that watches: it starts the other one again after a crash, ends it when it hangs, and keeps what did it.
 
-use super::Reader;
 use super::child::save;
 use super::readers::sweep;
+use super::{Reader, clock};
 use std::fmt;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Child as Process, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// A search for files that break a reader.
 pub struct Hunt {
@@ -15,9 +15,9 @@ pub struct Hunt {
     pub reader: &'static Reader,
     /// What the files are made from.
     pub seed: u64,
-    /// How long it takes.
+    /// How long it takes, in processor time.
     pub time: Duration,
-    /// How long one file may take.
+    /// How long one file may take, in processor time too.
     pub patience: Duration,
     /// Where files that break something are put.
     pub findings: PathBuf,
@@ -37,7 +37,7 @@ pub struct Finding {
 pub struct Report {
     /// The reader.
     pub reader: &'static str,
-    /// How long it took.
+    /// How long it took, in processor time.
     pub seconds: f64,
     /// How many files were read.
     pub executions: u64,
@@ -70,12 +70,13 @@ impl Hunt {
     /// # Errors
     /// If the other process cannot be started, or files not be written.
     pub fn run(&self) -> std::io::Result<Report> {
-        let start = Instant::now();
+        let mut spent = Duration::ZERO;
         let mut report = Report { reader: self.reader.name, ..Report::default() };
         let slot = std::env::temp_dir().join(format!("kniff-fuzz-slot-{}-{}", self.reader.name, std::process::id()));
         let mut seed = self.seed;
-        while let Some(left) = self.time.checked_sub(start.elapsed()).filter(|left| left.as_millis() > 0) {
-            let (said, killed) = self.watch(self.start(seed, left, &slot)?, &slot)?;
+        while let Some(left) = self.time.checked_sub(spent).filter(|left| left.as_millis() > 0) {
+            let Watched { said, killed, used } = self.watch(self.start(seed, left, &slot)?, &slot)?;
+            spent += used;
             let done = self.take(&said, &mut report);
             if done {
                 break;
@@ -93,7 +94,7 @@ impl Hunt {
             seed = seed.wrapping_add(1_000_003);
         }
         let _ = std::fs::remove_file(&slot);
-        report.seconds = start.elapsed().as_secs_f64();
+        report.seconds = spent.as_secs_f64();
         Ok(report)
     }
 
@@ -109,25 +110,31 @@ impl Hunt {
         command.stdin(Stdio::null()).stderr(out.try_clone()?).stdout(out).spawn()
     }
 
-    /// Waits for its end, or ends it when it has been on one file for too long; gives what it said.
-    fn watch(&self, mut process: Process, slot: &Path) -> std::io::Result<(String, bool)> {
-        let (mut last, mut since, mut killed) = (0, Instant::now(), false);
+    /// Waits for its end, or ends it when one file has taken too long.
+    fn watch(&self, mut process: Process, slot: &Path) -> std::io::Result<Watched> {
+        let (mut last, mut since, mut used) = (0, Duration::ZERO, Duration::ZERO);
+        let (mut waited, mut killed) = (Duration::ZERO, false);
         while process.try_wait()?.is_none() {
             std::thread::sleep(LOOK);
+            let now = clock::of(process.id()).unwrap_or(used);
             let count = read_slot(slot).map_or(0, |(count, _)| count);
+            // No reader waits for anything: one that is asleep whenever it is looked at will stay so.
+            let idle = clock::waits(process.id()) && now == used && count == last;
+            waited = if idle { waited + LOOK } else { Duration::ZERO };
+            used = now;
             if count != last {
-                (last, since) = (count, Instant::now());
-            } else if since.elapsed() > self.patience && !killed {
+                (last, since) = (count, now);
+            } else if now.saturating_sub(since).max(waited) > self.patience && !killed {
                 killed = true;
                 process.kill()?;
             }
         }
         sweep(process.id());
-        let mut said = String::new();
+        let mut said = Vec::new();
         let path = slot.with_extension("out");
-        std::fs::File::open(&path)?.take(1 << 20).read_to_string(&mut said)?;
+        std::fs::File::open(&path)?.take(1 << 20).read_to_end(&mut said)?;
         let _ = std::fs::remove_file(path);
-        Ok((said, killed))
+        Ok(Watched { said: String::from_utf8_lossy(&said).into_owned(), killed, used })
     }
 
     /// Takes what it said into the report; true if it came to its end.
@@ -150,6 +157,13 @@ impl Hunt {
         }
         done
     }
+}
+
+/// What the other process came to: what it said, whether it was ended, and the processor time it used.
+struct Watched {
+    said: String,
+    killed: bool,
+    used: Duration,
 }
 
 /// The number and the bytes of the file that is being read.

@@ -1,16 +1,14 @@
 //! The readers of the house, each as a function of bytes.
 
 use super::Reader;
+use super::settings::{settings, settings_seeds};
+use super::training::{checkpoint, checkpoint_seeds, history, history_seeds, model, model_seeds, network};
 use kniff::data::{
     CsvReader, Fit, Fitted, IdxReader, Missing, Normalizer, NpyReader, NpzReader, PcaOptions, Picture, Pipeline, Split,
     breast_cancer, cifar10, encode_npy, encode_npz,
 };
 use kniff::formats::{Weights, safetensors};
-use kniff::init::HeNormal;
-use kniff::nn::ModuleExt;
-use kniff::nn::layers::{BatchNorm1d, Linear, Sequential};
-use kniff::tensor::{Element, Rng, Tensor};
-use kniff::trainer::{EpochRecord, History, ModelFile};
+use kniff::tensor::{Rng, Tensor};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
@@ -27,8 +25,10 @@ pub const READERS: &[Reader] = &[
     Reader { name: "picture", seeds: picture_seeds, words: PICTURE_WORDS, memory: 3 << 30, read: picture },
     Reader { name: "safetensors", seeds: safetensors_seeds, words: SAFETENSORS_WORDS, memory: SOME, read: tensors },
     Reader { name: "model-file", seeds: model_seeds, words: &[b"KNIFF", b"f32", b"f64"], memory: SOME, read: model },
+    Reader { name: "checkpoint", seeds: checkpoint_seeds, words: CHECKPOINT_WORDS, memory: SOME, read: checkpoint },
     Reader { name: "normalizer", seeds: normalizer_seeds, words: JSON_WORDS, memory: SOME, read: normalizer },
     Reader { name: "history", seeds: history_seeds, words: JSON_WORDS, memory: SOME, read: history },
+    Reader { name: "settings", seeds: settings_seeds, words: JSON_WORDS, memory: SOME, read: settings },
 ];
 
 /// The reader of a name.
@@ -80,9 +80,19 @@ const SAFETENSORS_WORDS: &[&[u8]] = &[
     b"}",
     b"[0,0]",
 ];
+const CHECKPOINT_WORDS: &[&[u8]] = &[
+    b"KNCKP",
+    b"f32",
+    b"Adam",
+    b"\xff\xff\xff\xff\xff\xff\xff\xff",
+    b"\0\0\0\0\0\0\xf0\x7f",
+    b"\0\0\0\0\0\0\xf8\x7f",
+    b"\x01\0\0\0\0\0\0\0",
+    b"\0\0\0\0\0\0\0\0",
+];
 const JSON_WORDS: &[&[u8]] = &[b"{", b"}", b"[", b"]", b"null", b"\"", b"-", b"[0,", b",1]", b"1e400"];
 
-fn said(error: impl std::fmt::Display) -> String {
+pub(super) fn said(error: impl std::fmt::Display) -> String {
     error.to_string()
 }
 
@@ -257,10 +267,6 @@ fn decode(bytes: &[u8]) -> Result<(), String> {
     Ok(())
 }
 
-fn network<E: Element>() -> Sequential<E> {
-    Sequential::new().with(Linear::new(4, 3, HeNormal, &mut Rng::new(1))).with(BatchNorm1d::new(3))
-}
-
 fn safetensors_seeds() -> Vec<Vec<u8>> {
     let own = safetensors::encode("seed", &Weights::of(&network::<f32>())).expect("a few names");
     vec![
@@ -285,46 +291,7 @@ fn tensors(bytes: &[u8]) -> Result<(), String> {
     single.load_into(&mut network).map_err(said)
 }
 
-fn model_seeds() -> Vec<Vec<u8>> {
-    let path = folder("model").join("seed.kniff");
-    let file = ModelFile::of(&network::<f32>())
-        .with("classes", &["a", "b"])
-        .and_then(|file| file.with("normalizer", &fitted()[0]));
-    file.and_then(|file| file.save(&path)).expect("a folder that can be written to");
-    let single = std::fs::read(&path).expect("the file just written");
-    ModelFile::of(&network::<f64>()).save(&path).expect("a folder that can be written to");
-    vec![single, std::fs::read(&path).expect("the file just written")]
-}
-
-/// As it stands, and with a frame that is right, which lets damage through to what it holds.
-fn model(bytes: &[u8]) -> Result<(), String> {
-    const FRAME: usize = 5 + 4 + 8 + 4;
-    let path = folder("model").join("x.kniff");
-    write(&path, bytes);
-    let stands = load_model::<f32>(&path).and(load_model::<f64>(&path));
-    let Some(content) = bytes.get(FRAME..) else { return stands };
-    let mut framed = b"KNIFF".to_vec();
-    framed.extend(1_u32.to_le_bytes());
-    framed.extend((content.len() as u64).to_le_bytes());
-    framed.extend(crc32fast::hash(content).to_le_bytes());
-    framed.extend(content);
-    write(&path, &framed);
-    load_model::<f64>(&path).and(load_model::<f32>(&path)).and(stands)
-}
-
-fn load_model<E: Element>(path: &Path) -> Result<(), String> {
-    let file = ModelFile::<E>::load(path).map_err(said)?;
-    let mut network = network::<E>();
-    let before = network.state();
-    if let Err(error) = file.load_into(&mut network) {
-        assert_eq!(network.state(), before, "a refused file changed the model");
-        return Err(said(error));
-    }
-    file.get::<Vec<String>>("classes").map_err(said)?;
-    file.get::<Fitted<E>>("normalizer").map(drop).map_err(said)
-}
-
-fn fitted() -> Vec<Fitted<f32>> {
+pub(super) fn fitted() -> Vec<Fitted<f32>> {
     let table = breast_cancer();
     let split = Split::stratified(table.data, 0.0, 0.2, &mut Rng::new(1)).expect("enough examples");
     let fits = [
@@ -376,21 +343,8 @@ fn normalizer(bytes: &[u8]) -> Result<(), String> {
     whole.map(drop).and(pipeline.map(drop))
 }
 
-fn history_seeds() -> Vec<Vec<u8>> {
-    let record = r#"{"epoch":1,"train_loss":0.5,"valid_loss":0.25,"metrics":[{"name":"accuracy","train":0.5,"valid":null}],"learning_rate":0.1,"gradient_norm":1.0,"examples":10,"seconds":0.5,"train_loss_error":null,"closing":null}"#;
-    let record: EpochRecord = serde_json::from_str(record).expect("a record");
-    vec![History { epochs: vec![record.clone(), record] }.to_json().into_bytes()]
-}
-
-fn history(bytes: &[u8]) -> Result<(), String> {
-    let text = String::from_utf8_lossy(bytes);
-    let history = History::from_json(&text).map_err(said)?;
-    assert!(history.to_csv().len() < 1 << 24);
-    History::from_json(&history.to_json()).map(drop).map_err(said)
-}
-
 /// A folder of this thread's own, gone at its end.
-fn folder(name: &str) -> PathBuf {
+pub(super) fn folder(name: &str) -> PathBuf {
     // Tests run side by side in one process.
     static NEXT: AtomicU64 = AtomicU64::new(0);
     thread_local! {
@@ -412,7 +366,7 @@ impl Folders {
 
 impl Drop for Folders {
     fn drop(&mut self) {
-        for name in ["cifar", "model"] {
+        for name in ["cifar", "model", "checkpoint"] {
             let _ = std::fs::remove_dir_all(self.path(name));
         }
     }
@@ -438,6 +392,6 @@ pub(super) fn sweep(process: u32) {
     }
 }
 
-fn write(path: &Path, bytes: &[u8]) {
+pub(super) fn write(path: &Path, bytes: &[u8]) {
     std::fs::write(path, bytes).expect("a folder that can be written to");
 }

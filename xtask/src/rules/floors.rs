@@ -19,7 +19,7 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Packages that stand outside the house and may look into every room.
-const OUTSIDE: &[&str] = &["kniff-tests", "kniff-benches", "kniff-fuzz", "xtask"];
+const OUTSIDE: &[&str] = &["kniff-tests", "kniff-golden", "kniff-benches", "kniff-fuzz", "xtask"];
 
 /// Siblings that meet all the same: who, whom, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] =

@@ -6,6 +6,7 @@ mod idx;
 mod idx_reader;
 #[cfg(feature = "pictures")]
 mod image_folder;
+mod jpeg;
 mod mnist;
 mod npy;
 mod npy_reader;

@@ -200,6 +200,9 @@ fn decode(bytes: &[u8], most: u64) -> Result<Option<Picture>, String> {
         let mut reader = ImageReader::new(Cursor::new(bytes)).with_guessed_format().map_err(|e| e.to_string())?;
         reader.limits(limits);
         match reader.format() {
+            Some(ImageFormat::Jpeg) if !super::jpeg::has_end(bytes) => {
+                Err("one without its end marker, mostly because it was cut short".to_owned())
+            }
             Some(ImageFormat::Png | ImageFormat::Jpeg | ImageFormat::Bmp) => Ok(reader),
             _ if bytes.is_empty() => Err("no bytes at all".to_owned()),
             _ => Err("none of their first bytes".to_owned()),

@@ -239,13 +239,14 @@ impl Surprise {
         let again = !first && self.epoch_at(before.last) == epoch;
         let running = |old: f64, new: f64| if first { new } else { decay * old + (1.0 - decay) * new };
         let mut now = Seen { loss: running(before.loss, loss), last: clock, ..before };
-        now.epochs += u32::from(!again);
+        // A stored state may hold any counts.
+        now.epochs = now.epochs.saturating_add(u32::from(!again));
         if let Some(Rival { class, margin }) = rival {
             now.margin = running(before.margin, margin);
             let same = before.rival == class + 1;
             (now.rival, now.streak) = match (margin > 0.0, same) {
                 (false, _) => (0, 0),
-                (true, true) => (class + 1, before.streak + u32::from(!again)),
+                (true, true) => (class + 1, before.streak.saturating_add(u32::from(!again))),
                 (true, false) => (class + 1, 1),
             };
         }

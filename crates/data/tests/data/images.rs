@@ -201,6 +201,21 @@ fn damaged_pictures_are_errors_and_no_panic() {
 }
 
 #[test]
+fn a_jpeg_that_was_cut_short_is_refused_and_bytes_after_the_end_are_not() {
+    for (file, name) in [("colour.jpg", "coded in one scan"), ("grey_progressive.jpg", "in several")] {
+        let whole = fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/hostile/seeds").join(file));
+        let whole = whole.unwrap();
+        let picture = Picture::parse(file, &whole).unwrap();
+        assert_eq!(Picture::parse(file, &[&whole[..], b"\xff\xd8 more, \0\0"].concat()).unwrap(), picture, "{name}");
+        for length in 0..whole.len() {
+            let error = Picture::parse(file, &whole[..length]).unwrap_err().to_string();
+            let cut = error.contains("without its end marker, mostly because it was cut short");
+            assert!(cut || length < 4, "{name}, {length} bytes: {error}");
+        }
+    }
+}
+
+#[test]
 fn cifar_files_are_read_and_damage_is_named() {
     let root = folder("cifar");
     let record = |labels: &[u8], byte: u8| [labels.to_vec(), vec![byte; 3072]].concat();

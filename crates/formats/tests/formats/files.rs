@@ -113,6 +113,27 @@ fn a_model_goes_out_and_comes_back() {
 }
 
 #[test]
+fn what_does_not_fit_a_model_is_named_all_at_once_and_nothing_is_changed() {
+    let mut tensors = safetensors::read::<f32>(fixture("net.safetensors")).unwrap().tensors().to_vec();
+    for (name, tensor) in &mut tensors {
+        match name.as_str() {
+            "fc.bias" => *name = "fc.offset".into(),
+            "fc.weight" => *tensor = Tensor::zeros([7]),
+            _ => {}
+        }
+    }
+    let bytes = safetensors::encode("x", &Weights::new(tensors).unwrap()).unwrap();
+    let mut net = Net::<f32>::new(5);
+    let before = net.state();
+    let error =
+        safetensors::parse::<f32>("x.safetensors", &bytes).unwrap().load_into(&mut net).unwrap_err().to_string();
+    for part in ["x.safetensors", "fc.bias", "fc.offset", "fc.weight", "[7]"] {
+        assert!(error.contains(part), "{part}: {error}");
+    }
+    assert_eq!(net.state(), before);
+}
+
+#[test]
 fn damage_is_named_with_its_file() {
     let whole = std::fs::read(fixture("net.safetensors")).unwrap();
     let says = |bytes: &[u8], words: &str| {

@@ -1,6 +1,6 @@
 //! Cuts when the metric stops getting better: the lecture's closing policy.
 
-use crate::error::{require, require_not_negative};
+use crate::error::{MOST_STEPS, require, require_not_negative};
 use crate::{OptimError, Reaction, Schedule, ScheduleState};
 use serde::{Deserialize, Serialize};
 
@@ -92,6 +92,8 @@ impl Default for CutOnPlateau {
 }
 
 const NAME: &str = "CutOnPlateau";
+/// More cuts than leave anything of a rate; each is counted out at every step.
+const MOST_CUTS: u64 = 1 << 20;
 
 impl CutOnPlateau {
     /// How many cuts were made.
@@ -136,7 +138,9 @@ impl Schedule for CutOnPlateau {
         let (Threshold::Relative(threshold) | Threshold::Absolute(threshold)) = self.threshold;
         require_not_negative(NAME, "threshold", threshold)?;
         require_not_negative(NAME, "min_lr", self.min_lr)?;
-        require_not_negative(NAME, "min_change", self.min_change)
+        require_not_negative(NAME, "min_change", self.min_change)?;
+        let cuts = self.progress.cuts;
+        require(cuts <= MOST_CUTS, NAME, "the number of cuts made", cuts as f64, "at most 2^20")
     }
 
     fn observe(&mut self, _step: u64, metric: f64) -> Result<Reaction, OptimError> {
@@ -149,7 +153,8 @@ impl Schedule for CutOnPlateau {
             seen.best = Some(metric);
             seen.bad = 0;
         } else {
-            seen.bad += 1;
+            // What was seen may come from a file.
+            seen.bad = seen.bad.saturating_add(1);
         }
         if seen.cooling > 0 {
             seen.cooling -= 1;
@@ -183,10 +188,13 @@ impl Schedule for CutOnPlateau {
 
     fn load_state(&mut self, state: &ScheduleState) -> Result<(), OptimError> {
         let count = |entry: &str| match state.get(entry) {
-            Some(&n) if n >= 0.0 => Ok(n as u64),
+            Some(&n) if (0.0..=MOST_STEPS as f64).contains(&n) && n.fract() == 0.0 => Ok(n as u64),
             _ => Err(OptimError::ScheduleState { schedule: NAME, entry: entry.to_owned() }),
         };
         let best = state.get("best").copied();
+        if count("cuts")? > MOST_CUTS {
+            return Err(OptimError::ScheduleState { schedule: NAME, entry: "cuts".to_owned() });
+        }
         self.progress = Progress { best, bad: count("bad")?, cooling: count("cooling")?, cuts: count("cuts")? };
         Ok(())
     }

@@ -51,6 +51,8 @@ reductions! {
     SumSquares E::ZERO, |x| x * x, |a, b| a + b;
     /// The product.
     Product E::ONE, |x| x, |a, b| a * b;
+    /// 0 if every element is finite, NaN otherwise.
+    Finite E::ZERO, |x| x * E::ZERO, |a, b| a + b;
     /// The largest; NaN if there is one.
     Max E::NEG_INFINITY, |x| x, |a, b| if a > b || a.is_nan() { a } else { b };
     /// The smallest; NaN if there is one.

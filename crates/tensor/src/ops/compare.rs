@@ -1,6 +1,7 @@
 //! Comparisons, as tensors of ones and zeros, and the choice between two tensors by them.
 
 use crate::kernels::elementwise::Binary;
+use crate::kernels::reduce;
 use crate::simd::Isa;
 use crate::{Element, Tensor};
 
@@ -62,7 +63,10 @@ impl<E: Element> Tensor<E> {
 
     /// Whether every element is finite.
     pub fn all_finite(&self) -> bool {
-        self.contiguous().slice_of().iter().all(|x| x.is_finite())
+        let (whole, mut found) = (self.contiguous(), [E::ZERO]);
+        // All of them, many at once: stopping at the first would look at one at a time.
+        reduce::rows(reduce::Finite, whole.slice_of(), whole.len(), &mut found);
+        found == [E::ZERO]
     }
 }
 
@@ -88,5 +92,14 @@ mod tests {
         assert_eq!(b.to_vec(), [-1.0, -1.0, -1.0, 3.0, 4.0, 5.0]);
         assert!(Tensor::scalar(f64::NAN).eq_elements(&Tensor::scalar(f64::NAN)).item() == 0.0);
         assert!(!Tensor::scalar(f64::NAN).all_finite());
+        for (length, at) in [(1, 0), (7, 6), (40, 33), (3000, 2999), (70_000, 65_537)] {
+            let mut x = Tensor::<f32>::full([length], f32::MAX);
+            assert!(x.all_finite());
+            for value in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN] {
+                x.make_mut()[at] = value;
+                assert!(!x.all_finite(), "{value} at {at} of {length}");
+            }
+        }
+        assert!(Tensor::<f64>::zeros([0, 3]).all_finite());
     }
 }

@@ -1,6 +1,7 @@
 //! Averaged weights: gathered along the training, put into the model at its end.
 
 use crate::callback::{Callback, Control, View};
+use crate::metric::MOST;
 use crate::{Memory, TrainError};
 use kniff_nn::{Module, ModuleExt};
 use kniff_optim::WeightAverage;
@@ -71,7 +72,17 @@ impl<E: Element> Callback<E> for AveragedWeights<E> {
 
     fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
         self.fit_start(view, model)?;
-        self.average.load_state(memory.get("updates")?, memory.weights("sums").unwrap_or_default().to_vec());
+        let updates: u64 = memory.get("updates")?;
+        if updates == 0 {
+            return Ok(());
+        }
+        let fail = |reason: &str| TrainError::Memory { name: "updates".into(), reason: reason.into() };
+        if updates > MOST {
+            return Err(fail("it is no number of updates"));
+        }
+        let now: Vec<_> = model.parameters().iter().map(|(path, p)| (path.clone(), p.value().clone())).collect();
+        let sums = memory.weights_of("sums", &now)?;
+        self.average.load_state(updates, sums.ok_or_else(|| fail("the sums that belong to it are not there"))?);
         Ok(())
     }
 

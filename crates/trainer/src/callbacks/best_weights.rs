@@ -47,7 +47,7 @@ impl<E: Element> Callback<E> for BestWeights<E> {
     fn resume(&mut self, memory: &Memory<E>, view: &View<'_>, model: &dyn Module<E>) -> Result<(), TrainError> {
         self.fit_start(view, model)?;
         self.watch.load(memory)?;
-        self.best = memory.weights("best").map(<[_]>::to_vec);
+        self.best = memory.weights_of("best", &model.state())?;
         Ok(())
     }
 

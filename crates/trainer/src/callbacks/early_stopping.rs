@@ -94,7 +94,7 @@ impl<E: Element> Callback<E> for EarlyStopping<E> {
         self.fit_start(view, model)?;
         self.watch.load(memory)?;
         self.waited = memory.get("waited")?;
-        self.best = memory.weights("best").map(<[_]>::to_vec);
+        self.best = memory.weights_of("best", &model.state())?;
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl<E: Element> Callback<E> for EarlyStopping<E> {
             }
             return Ok(Control::Continue);
         }
-        self.waited += 1;
+        self.waited = self.waited.saturating_add(1);
         if self.waited < self.patience || view.epoch <= self.warm_up {
             return Ok(Control::Continue);
         }

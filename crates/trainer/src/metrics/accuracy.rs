@@ -1,7 +1,7 @@
 //! Accuracy: the share of examples whose most likely class is the right one.
 
 use crate::Metric;
-use crate::metric::numbers;
+use crate::metric::counts;
 use kniff_nn::Logits;
 use kniff_tensor::{Element, Indices};
 
@@ -57,8 +57,7 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for Accuracy {
     }
 
     fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
-        let [right, seen] = numbers(state)?;
-        (self.right, self.seen) = (right as usize, seen as usize);
+        [self.right, self.seen] = counts(state)?;
         Ok(())
     }
 

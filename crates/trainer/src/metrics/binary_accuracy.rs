@@ -1,7 +1,7 @@
 //! Binary accuracy: the share of yes-or-no answers that are right.
 
 use crate::Metric;
-use crate::metric::numbers;
+use crate::metric::counts;
 use kniff_nn::BinaryLogits;
 use kniff_tensor::{Element, Indices, Tensor};
 
@@ -51,8 +51,7 @@ impl<E: Element> Metric<E, BinaryLogits<E>, Tensor<E>> for BinaryAccuracy {
     }
 
     fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
-        let [right, seen] = numbers(state)?;
-        (self.right, self.seen) = (right as usize, seen as usize);
+        [self.right, self.seen] = counts(state)?;
         Ok(())
     }
 
@@ -80,8 +79,7 @@ impl<E: Element> Metric<E, BinaryLogits<E>, Indices> for BinaryAccuracy {
     }
 
     fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
-        let [right, seen] = numbers(state)?;
-        (self.right, self.seen) = (right as usize, seen as usize);
+        [self.right, self.seen] = counts(state)?;
         Ok(())
     }
 

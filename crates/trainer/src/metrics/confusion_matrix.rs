@@ -1,6 +1,7 @@
 //! The confusion matrix: which class was taken for which.
 
 use crate::Metric;
+use crate::metric::{MOST, is_count};
 use kniff_nn::Logits;
 use kniff_tensor::{Element, Indices};
 use std::fmt;
@@ -173,6 +174,10 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for ConfusionMatrix {
         let expected = self.counts.len() + 1;
         if state.len() != expected {
             return Err(format!("its state is {expected} numbers, but {} were given", state.len()));
+        }
+        // Rows and columns are summed: all of them together must be a count.
+        if !state.iter().all(|&x| is_count(x)) || state.iter().sum::<f64>() > MOST as f64 {
+            return Err("its state holds what is not a number of examples".to_owned());
         }
         self.counts.iter_mut().chain([&mut self.skipped]).zip(state).for_each(|(count, &x)| *count = x as u64);
         Ok(())

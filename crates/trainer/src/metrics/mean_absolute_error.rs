@@ -1,7 +1,7 @@
 //! The mean absolute error of a regression.
 
 use crate::Metric;
-use crate::metric::{Predictions, numbers};
+use crate::metric::{Predictions, counts, numbers};
 use kniff_tensor::{Element, Tensor};
 
 /// `mean |prediction - target|` over all numbers, in the target's units; 0 is the best.
@@ -39,7 +39,8 @@ impl<E: Element, O: Predictions<E>> Metric<E, O, Tensor<E>> for MeanAbsoluteErro
 
     fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
         let [sum, seen] = numbers(state)?;
-        (self.sum, self.seen) = (sum, seen as usize);
+        let [seen] = counts(&[seen])?;
+        (self.sum, self.seen) = (sum, seen);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::mean_absolute_error::for_each_pair;
 use crate::Metric;
-use crate::metric::{Predictions, numbers};
+use crate::metric::{Predictions, counts, numbers};
 use kniff_tensor::{Element, Tensor};
 
 /// `sqrt(mean (prediction - target)^2)` over all numbers, in the target's units; 0 is the best.
@@ -40,7 +40,8 @@ impl<E: Element, O: Predictions<E>> Metric<E, O, Tensor<E>> for RootMeanSquaredE
 
     fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
         let [sum, seen] = numbers(state)?;
-        (self.sum, self.seen) = (sum, seen as usize);
+        let [seen] = counts(&[seen])?;
+        (self.sum, self.seen) = (sum, seen);
         Ok(())
     }
 

@@ -1,7 +1,7 @@
 //! Top-k accuracy: the share of examples whose right class is among the k most likely ones.
 
 use crate::Metric;
-use crate::metric::numbers;
+use crate::metric::counts;
 use kniff_nn::Logits;
 use kniff_tensor::{Element, Indices};
 
@@ -68,8 +68,7 @@ impl<E: Element> Metric<E, Logits<E>, Indices> for TopK {
     }
 
     fn load_state(&mut self, state: &[f64]) -> Result<(), String> {
-        let [right, seen] = numbers(state)?;
-        (self.right, self.seen) = (right as usize, seen as usize);
+        [self.right, self.seen] = counts(state)?;
         Ok(())
     }
 

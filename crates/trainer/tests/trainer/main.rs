@@ -10,6 +10,7 @@ mod fitting;
 mod folder;
 mod means;
 mod memory;
+mod mishaps;
 mod networks;
 mod rates;
 mod refusals;

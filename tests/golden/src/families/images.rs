@@ -1,6 +1,6 @@
 //! Images: crops, flips, colours and sizes with given parameters.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::data::{
     Border, ColorPca, Covariance, Interpolation, crop_flip, flip_horizontal, flip_vertical, pad_crop, resize,
     resize_adjoint, ten_crop, turn_left, zoom,

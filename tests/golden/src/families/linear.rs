@@ -1,6 +1,6 @@
 //! Dense layers: `y = x W^T + b`.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff_tensor::Element;
 
 pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use clap::Parser;
-use kniff_tests::golden::{Set, run};
+use kniff_golden::{Set, run};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -21,7 +21,7 @@ struct Arguments {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let own = || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/golden"));
+    let own = || PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let set = match Set::read(&arguments.folder.unwrap_or_else(own)) {
         Ok(set) => set,
         Err(e) => {

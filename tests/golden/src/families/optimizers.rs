@@ -1,7 +1,7 @@
 //! Update rules: thirty steps from given gradients, and thirty in closed loop.
 
-use crate::golden::Check;
-use crate::golden::problems::objective;
+use crate::Check;
+use crate::problems::objective;
 use kniff::optim::{
     AdaDelta, AdaGrad, Adam, AdamW, Adamax, Epsilon, Fold, Lion, Momentum, NAdam, Nesterov, RAdam, RmsProp, Rprop,
     Rule, Sgd, State,

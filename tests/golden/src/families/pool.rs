@@ -1,7 +1,7 @@
 //! Pooling of signals and images.
 
 use super::conv::down_and_across;
-use crate::golden::Check;
+use crate::Check;
 use kniff_tensor::{Divisor, Element, PoolOptions, PoolWindows};
 
 pub(super) fn run<E: Element>(op: &str, case: &Check<'_, E>) -> Option<()> {

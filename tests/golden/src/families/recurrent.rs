@@ -1,6 +1,6 @@
 //! Recurrent cells and short sequences.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::nn::ModuleExt;
 use kniff::nn::layers::{Cell, GruStep, LstmState, LstmStep, Recurrence, Recurrent, Rnn, RnnCell, RnnStep};
 use kniff_autograd::Var;

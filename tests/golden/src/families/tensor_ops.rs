@@ -1,6 +1,6 @@
 //! Operations on tensors: broadcasting, reductions, products, shapes and indices.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff_autograd::Var;
 use kniff_autograd::ops::{Border, WhereVar};
 use kniff_tensor::{Element, Tensor};

@@ -2,6 +2,7 @@
 //!
 //! [`Set::read`] reads a folder, [`run()`] runs every case whose operation one of the [`families`] knows, and the
 //! [`Report`] says what came of it.
+#![forbid(unsafe_code)]
 
 pub mod case;
 pub mod check;

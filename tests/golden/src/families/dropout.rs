@@ -1,6 +1,6 @@
 //! Both forms of dropout, with the mask given.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::autograd::ops::DropoutMask;
 use kniff::nn::Layer;
 use kniff::nn::layers::{ClassicDropout, Dropout};

@@ -1,6 +1,6 @@
 //! Learning-rate schedules, step by step.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::optim::{
     Anneal, Constant, Cosine, CosineWarmRestarts, CutOnPlateau, Exponential, Linear, Mode, MultiStep, OneCycle,
     Polynomial, Schedule, Sequence, StepDecay, Threshold,

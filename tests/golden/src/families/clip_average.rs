@@ -1,6 +1,6 @@
 //! Clipping of gradients, and averages of weights.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::optim::{Clip, Fold, Rule, Sgd, State, WeightAverage, global_norm};
 use kniff_tensor::{Element, Tensor};
 

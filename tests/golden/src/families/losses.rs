@@ -1,6 +1,6 @@
 //! Losses, by mean, sum, and each for itself.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::nn::losses::CrossEntropy;
 use kniff::nn::{ClassHead, Head, Logits, Loss, Reduction};
 use kniff_autograd::ops::{CrossEntropyOptions, Reduce};

@@ -28,7 +28,7 @@ pub struct Comparison {
 /// NaN matches NaN alone, an infinity itself alone, and -0 equals 0.
 ///
 /// ```
-/// use kniff_tests::golden::compare::{Tolerance, compare};
+/// use kniff_golden::compare::{Tolerance, compare};
 /// let rule = Tolerance { rtol: 0.0, atol: 0.5, mtol: 0.0 };
 /// let found = compare("y", (&[2], &[1.0, 2.25]), (&[2], &[1.0, 2.0]), rule);
 /// assert_eq!((found.worst, found.fault), (0.5, None));
@@ -86,35 +86,4 @@ fn position(mut i: usize, shape: &[usize]) -> Vec<usize> {
         i /= n;
     }
     place
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn one(a: f64, e: f64, rule: Tolerance) -> bool {
-        compare("x", (&[], &[a]), (&[], &[e]), rule).fault.is_none()
-    }
-
-    #[test]
-    fn special_numbers_match_themselves_alone() {
-        let wide = Tolerance { rtol: 1.0, atol: 1e300, mtol: 1.0 };
-        let (inf, nan) = (f64::INFINITY, f64::NAN);
-        assert!(one(nan, nan, wide) && one(inf, inf, wide) && one(-0.0, 0.0, Tolerance::default()));
-        for (a, e) in [(nan, 0.0), (0.0, nan), (inf, -inf), (inf, f64::MAX), (f64::MAX, inf), (nan, inf)] {
-            assert!(!one(a, e, wide), "{a} is not {e}");
-        }
-    }
-
-    #[test]
-    fn the_largest_magnitude_leaves_infinities_out_and_shapes_must_agree() {
-        let rule = Tolerance { rtol: 0.0, atol: 0.0, mtol: 0.1 };
-        let e = [f64::INFINITY, -10.0, 0.0];
-        assert!(compare("x", (&[3], &[f64::INFINITY, -10.0, 0.9]), (&[3], &e), rule).fault.is_none());
-        let off = compare("x", (&[3], &[f64::INFINITY, -10.0, 1.5]), (&[3], &e), rule);
-        assert_eq!(off.worst, 1.5);
-        assert!(off.fault.unwrap().starts_with("at [2] is 1.5e0, expected 0e0"));
-        assert!(compare("x", (&[3, 1], &e), (&[3], &e), rule).fault.unwrap().contains("shape [3, 1], expected [3]"));
-        assert!(compare("x", (&[0], &[]), (&[0], &[]), rule).fault.is_none());
-    }
 }

@@ -1,7 +1,7 @@
 //! Second derivatives, forward mode, and gradients of single examples.
 
-use crate::golden::Check;
-use crate::golden::problems::{Aim, Mlp};
+use crate::Check;
+use crate::problems::{Aim, Mlp};
 use kniff_autograd::{Var, gnvp, grad, hessian, hvp, jvp, per_example_gradients, value_and_grad};
 use kniff_tensor::{Element, Tensor};
 

@@ -1,6 +1,6 @@
 //! Data: normalisation fitted and applied.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::data::{
     Covariance, Keep, Moments, Normalizer, PcaOptions, PcaWhitening, PerChannel, Standardizer, ZcaWhitening,
 };

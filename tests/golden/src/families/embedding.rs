@@ -1,6 +1,6 @@
 //! Rows looked up by number.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::nn::ModuleExt;
 use kniff::nn::layers::Embedding;
 use kniff_tensor::Element;

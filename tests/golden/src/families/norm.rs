@@ -1,6 +1,6 @@
 //! Normalising layers: three training steps of batch norm and then test time; layer and group norm.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::autograd::ops::ChannelMoments;
 use kniff::nn::layers::{BatchNorm, GroupNorm, InstanceNorm1d, InstanceNorm2d, LayerNorm};
 use kniff::nn::{Layer, ModuleExt};

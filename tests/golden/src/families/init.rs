@@ -1,6 +1,6 @@
 //! Initialisation: fans, scales, gains, moments, and orthogonal matrices.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::init::{
     Activation, Distribution, Fan, Fans, GlorotNormal, GlorotTruncatedNormal, GlorotUniform, HeNormal,
     HeTruncatedNormal, HeUniform, LecunNormal, LecunTruncatedNormal, LecunUniform, Orthogonal, TorchUniform,

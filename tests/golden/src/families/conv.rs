@@ -1,6 +1,6 @@
 //! Convolutions of signals and images, and their transposes.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff_autograd::Var;
 use kniff_tensor::{ConvOptions, Element};
 

@@ -1,6 +1,6 @@
 //! Activations, element by element and along an axis.
 
-use crate::golden::Check;
+use crate::Check;
 use kniff::nn::layers::Prelu;
 use kniff::nn::{Layer, ModuleExt};
 use kniff_autograd::Var;
