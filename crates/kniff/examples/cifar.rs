@@ -44,6 +44,9 @@ struct Options {
     /// Threads; as many as there are cores unless given.
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+    /// Make products in bfloat16, where the processor has AMX.
+    #[arg(long)]
+    bf16: bool,
     /// Where the model and the history go.
     #[arg(long, default_value = "out/cifar")]
     out: PathBuf,
@@ -101,10 +104,12 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     let train = train.augment_images(augment);
     let valid_loader = Loader::new(valid.clone()).batch_size(250);
     let optimizer = Optimizer::new(Nesterov::default(), 0.1).weight_decay(5e-4);
+    let precision = if options.bf16 { Precision::Bf16 } else { Precision::Full };
     let mut trainer = Trainer::new(Model::classifier(network)?, CrossEntropy::new(), optimizer)
         .epochs(options.epochs)
         .metric(Accuracy::new())
         .closing(ClosingPolicy::new().cuts(2).epochs_each(options.epochs_each).min_epochs(options.min_epochs))
+        .precision(precision)
         .seed(options.seed);
     let report = trainer.fit(&train, Some(&valid_loader))?;
 

@@ -31,6 +31,9 @@ struct Options {
     /// How many classes there are.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..))]
     classes: u16,
+    /// Make products in bfloat16, where the processor has AMX.
+    #[arg(long)]
+    bf16: bool,
     /// Where the model and the history go.
     #[arg(long, default_value = "out/mnist")]
     out: PathBuf,
@@ -87,11 +90,13 @@ fn run(options: &Options) -> Result<(), Box<dyn Error>> {
     eprintln!("{}", summary(&network, [inputs])?);
 
     let steps = (options.epochs * train.len()) as u64;
+    let precision = if options.bf16 { Precision::Bf16 } else { Precision::Full };
     let mut trainer =
         Trainer::new(Model::classifier(network)?, CrossEntropy::new(), Optimizer::new(Adam::default(), 2e-3))
             .epochs(options.epochs)
             .schedule(Every::Step, Cosine::new(steps))
             .metric(Accuracy::new())
+            .precision(precision)
             .seed(options.seed);
     if let Some(folder) = &options.checkpoint {
         trainer = trainer.checkpoints(Checkpoints::in_folder(folder).on_interrupt());

@@ -18,7 +18,7 @@ pub use kniff_nn::layers::{
 pub use kniff_nn::losses::{BinaryCrossEntropy, CrossEntropy, Huber, MeanSquaredError};
 pub use kniff_nn::{Layer, Loss, Model, Module, ModuleExt, memory_plan, summary};
 pub use kniff_optim::{Adam, AdamW, Clip, Cosine, CutOnPlateau, Momentum, OneCycle, Optimizer, Rule, Schedule, Sgd};
-pub use kniff_tensor::{Element, Indices, Rng, Shape, Tensor};
+pub use kniff_tensor::{Element, Indices, Precision, Rng, Shape, Tensor};
 /// Needs the feature `linalg`.
 #[cfg(feature = "linalg")]
 pub use kniff_trainer::CurvatureWatch;

@@ -14,7 +14,7 @@ use crate::{Batches, EpochRecord, History, Kept, MetricRecord, Monitor, Phase, T
 use kniff_data::{Provenance, Targets};
 use kniff_nn::{Head, Layer, Module, ModuleExt, Path};
 use kniff_optim::{Action, ClosingRecord, Reaction};
-use kniff_tensor::{Element, Tensor};
+use kniff_tensor::{Element, Tensor, with_precision};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -83,7 +83,11 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         self.run(Feed::Learning(train), valid)
     }
 
-    fn run(&mut self, mut feed: Feed<'_, E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<FitReport, TrainError> {
+    fn run(&mut self, feed: Feed<'_, E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<FitReport, TrainError> {
+        with_precision(self.precision, || self.train(feed, valid))
+    }
+
+    fn train(&mut self, mut feed: Feed<'_, E, T>, valid: Option<&dyn Batches<E, T>>) -> Result<FitReport, TrainError> {
         let started = Instant::now();
         // Settings may follow from the data: a schedule of no steps is the loader's to explain.
         feed.batches().check().map_err(|source| TrainError::Data { phase: Phase::Training, source })?;

@@ -7,7 +7,7 @@ use crate::trainer::Trainer;
 use crate::{Batches, TrainError};
 use kniff_data::{Batch, Targets};
 use kniff_nn::{Head, Layer, ModuleExt};
-use kniff_tensor::{Element, Tensor};
+use kniff_tensor::{Element, Tensor, with_precision};
 
 /// A step that was made again, bit by bit as it was.
 #[derive(Clone, Debug)]
@@ -105,7 +105,7 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
             );
         }
         let (callbacks, keeper) = (std::mem::take(&mut self.callbacks), self.keeper.take());
-        let replayed = self.replay_to(Feed::Learning(train), valid, step);
+        let replayed = with_precision(self.precision, || self.replay_to(Feed::Learning(train), valid, step));
         (self.callbacks, self.keeper) = (callbacks, keeper);
         match replayed? {
             Some(replay) => Ok(replay),

@@ -8,7 +8,7 @@ use crate::run::{Feed, Run};
 use crate::trainer::Trainer;
 use kniff_data::Targets;
 use kniff_nn::{Head, Layer, ModuleExt, summary};
-use kniff_tensor::{Element, Shape, Tensor};
+use kniff_tensor::{Element, Precision, Shape, Tensor};
 use std::path::PathBuf;
 
 impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
@@ -69,6 +69,10 @@ impl<L: Layer<E>, H: Head<E>, T: Targets, E: Element> Trainer<L, H, T, E> {
         }
         all.push(("loss".to_owned(), self.loss.name().to_owned()));
         all.extend(self.optimizer_settings.iter().map(|(name, value)| (format!("optimiser: {name}"), value.clone())));
+        // What a checkpoint of the full precision does not say, an older one does not know.
+        if self.precision != Precision::Full {
+            all.push(("precision of products".to_owned(), format!("{:?}", self.precision)));
+        }
         all.extend(self.schedule_settings.iter().map(|value| ("schedule".to_owned(), value.clone())));
         all.extend(self.schedule_monitor.iter().map(|monitor| ("schedule's monitor".to_owned(), monitor.to_string())));
         all.extend(self.closing.iter().map(|closer| ("closing policy".to_owned(), closer.describe())));

@@ -14,7 +14,7 @@ use crate::{
 use kniff_data::Provenance;
 use kniff_nn::{Head, Layer, Loss, Model};
 use kniff_optim::{Optimizer, Rule, Schedule};
-use kniff_tensor::{Element, Indices, Rng};
+use kniff_tensor::{Element, Indices, Precision, Rng, with_precision};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -111,6 +111,7 @@ pub struct Trainer<L, H: Head<E>, T = Indices, E: Element = f32> {
     /// The optimiser and the schedule as they were given, in words.
     pub(crate) optimizer_settings: Vec<(String, String)>,
     pub(crate) schedule_settings: Option<String>,
+    pub(crate) precision: Precision,
 }
 
 /// Where a schedule is asked for its rate, to know it again.
@@ -154,6 +155,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
             notes: BTreeMap::new(),
             resumed: None,
             schedule_settings: None,
+            precision: Precision::Full,
         }
     }
 
@@ -170,6 +172,16 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.rng = Rng::new(seed).stream("train");
+        self
+    }
+
+    /// In which precision products are made, in training and in evaluation: [`Precision::Bf16`] is faster where the processor
+    /// has AMX. Weights, gradients, statistics and the optimiser's state stay what they are.
+    ///
+    /// A checkpoint knows the precision, and is not gone on with in another one.
+    #[must_use]
+    pub fn precision(mut self, precision: Precision) -> Self {
+        self.precision = precision;
         self
     }
 
@@ -282,7 +294,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
         check_contract(Phase::Evaluation, self.provenance, data.provenance())?;
         let mut metrics: Vec<&mut dyn Metric<E, H::Output, T>> =
             self.metrics.iter_mut().map(|m| &mut **m as &mut dyn Metric<E, H::Output, T>).collect();
-        evaluate(&self.model, &*self.loss, data, &mut metrics)
+        with_precision(self.precision, || evaluate(&self.model, &*self.loss, data, &mut metrics))
     }
 
     /// How good the model is on other data, by the loss and the given metrics, which hold their examples afterwards: a
@@ -296,7 +308,7 @@ impl<L: Layer<E>, H: Head<E>, T: 'static, E: Element> Trainer<L, H, T, E> {
         metrics: &mut [&mut dyn Metric<E, H::Output, T>],
     ) -> Result<Evaluation, TrainError> {
         check_contract(Phase::Evaluation, self.provenance, data.provenance())?;
-        evaluate(&self.model, &*self.loss, data, metrics)
+        with_precision(self.precision, || evaluate(&self.model, &*self.loss, data, metrics))
     }
 
     /// What happened so far, over all calls of [`Trainer::fit`].

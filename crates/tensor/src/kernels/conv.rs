@@ -42,7 +42,8 @@ pub enum Algorithm {
     /// large that a hundred times it is infinite, spoils its whole tile of 4x4 outputs. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
     #[default]
     Auto,
-    /// The sums themselves, at an error below 1e-6 in f32; what is not finite stays within reach of its windows.
+    /// The sums themselves, at an error below 1e-6 in f32; what is not finite stays within reach of its windows. The precision that the
+    /// factors are rounded to is another choice: [`crate::Precision`].
     Exact,
 }
 

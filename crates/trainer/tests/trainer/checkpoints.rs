@@ -7,7 +7,7 @@ use kniff_init::HeNormal;
 use kniff_nn::layers::{Linear, Relu, Sequential};
 use kniff_nn::{Model, Module, ModuleExt, losses::CrossEntropy};
 use kniff_optim::{Cosine, Momentum, Optimizer, PlateauTest};
-use kniff_tensor::{Indices, Rng, Shape, Tensor};
+use kniff_tensor::{Indices, Precision, Rng, Shape, Tensor};
 use kniff_trainer::metrics::Accuracy;
 use kniff_trainer::{
     Callback, Checkpoint, Checkpoints, ClosingPolicy, Control, EarlyStopping, Every, FileError, Metric, Monitor,
@@ -53,6 +53,7 @@ fn everything_that_differs_is_named_at_once_and_nothing_is_changed() {
     let mut other =
         Trainer::new(model, CrossEntropy::new(), Optimizer::new(Momentum::default(), 0.5).weight_decay(0.1))
             .seed(9)
+            .precision(Precision::Bf16)
             .schedule(Every::Step, Cosine::new(10))
             .metric(Accuracy::new())
             .early_stopping(EarlyStopping::new(Monitor::TrainLoss));
@@ -70,6 +71,7 @@ fn everything_that_differs_is_named_at_once_and_nothing_is_changed() {
         "optimiser: learning rate: 0.01 in the checkpoint, 0.5 here",
         "optimiser: weight decay",
         "schedule: none in the checkpoint, Cosine by the Step",
+        "precision of products: none in the checkpoint, Bf16 here",
         "generator of the dropout",
         "metrics:",
         "callbacks:",

@@ -42,15 +42,13 @@ fn check<E: Element>() {
         let w = Tensor::<E>::randn(g.weight_shape(), &mut rng);
         let dy = Tensor::<E>::randn(g.output_shape(images), &mut rng);
         let bias = Tensor::<E>::randn([g.channels[1]], &mut rng);
-        let each = |f: &dyn Fn(&Tensor<E>, &Tensor<E>) -> Tensor<E>| -> Vec<Tensor<E>> {
-            (0..images).map(|i| f(&x.slice_axis(0, i..i + 1), &dy.slice_axis(0, i..i + 1))).collect()
-        };
+        let image = |t: &Tensor<E>, i: usize| t.slice_axis(0, i..i + 1);
         let joined = |all: Vec<Tensor<E>>| Tensor::concat(&all.iter().collect::<Vec<_>>(), 0);
-        let y = joined(each(&|x, _| x.conv(&w, Some(&bias), &g)));
+        let y = joined((0..images).map(|i| image(&x, i).conv(&w, Some(&bias), &g)).collect());
         close("outputs", &g, &x.conv(&w, Some(&bias), &g), &y, x.len() / images);
-        let dx = joined(each(&|_, dy| dy.conv_input(&w, &g)));
+        let dx = joined((0..images).map(|i| image(&dy, i).conv_input(&w, &g)).collect());
         close("the adjoint", &g, &dy.conv_input(&w, &g), &dx, dy.len() / images);
-        let parts = each(&|x, dy| x.conv_weight(dy, &g));
+        let parts: Vec<_> = (0..images).map(|i| image(&x, i).conv_weight(&image(&dy, i), &g)).collect();
         let dw = parts.iter().skip(1).fold(parts[0].clone(), |sum, part| sum.add(part));
         close("the gradient", &g, &x.conv_weight(&dy, &g), &dw, dy.len());
     }
