@@ -6,6 +6,7 @@ mod idx;
 mod idx_reader;
 #[cfg(feature = "pictures")]
 mod image_folder;
+#[cfg(feature = "pictures")]
 mod jpeg;
 mod mnist;
 mod npy;
