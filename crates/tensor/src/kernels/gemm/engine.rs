@@ -86,11 +86,12 @@ macro_rules! product {
                 let (at, bt) = (a.data.as_ptr(), b.data.as_ptr());
                 let (row, read) = (c.row_stride as isize, beta != 0.0);
                 let alone = gemm_common::Parallelism::None;
+                // It is fast where the columns of the result lie one after the other: c^T = b^T a^T.
                 // SAFETY: `MatRef::new` checked that the operands are inside their slices; the caller promises the
                 // same of c, whose rows do not overlap.
                 unsafe {
                     $wide()(
-                        a.rows, b.cols, a.cols, c.at, 1, row, read, at, ac, ar, bt, bc, br, beta, 1.0, false, false,
+                        b.cols, a.rows, a.cols, c.at, row, 1, read, bt, br, bc, at, ar, ac, beta, 1.0, false, false,
                         false, alone,
                     );
                 }
