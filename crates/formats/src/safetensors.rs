@@ -12,7 +12,7 @@
 //! Infinities and NaN stay what they are. Tensors are written in the model's own type, `num_batches_tracked` as PyTorch's I64.
 
 use crate::{FormatError, Weights};
-use kniff_data::widen_half;
+use half::{bf16, f16};
 use kniff_data::write_atomically;
 use kniff_nn::Module;
 use kniff_tensor::{Element, MAX_RANK, Shape, Tensor};
@@ -110,9 +110,8 @@ fn numbers<E: Element>(file: &str, tensor: &str, view: &TensorView<'_>) -> Resul
             rounded.collect::<Result<_, _>>()?
         }
         Dtype::F32 => widened(bytes, |b| f64::from(f32::from_le_bytes(b))),
-        Dtype::F16 => widened(bytes, |b| widen_half(u16::from_le_bytes(b))),
-        // The upper half of an f32.
-        Dtype::BF16 => widened(bytes, |b| f64::from(f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16))),
+        Dtype::F16 => widened(bytes, |b| f16::from_le_bytes(b).to_f64()),
+        Dtype::BF16 => widened(bytes, |b| bf16::from_le_bytes(b).to_f64()),
         Dtype::I8 => widened(bytes, |b| f64::from(i8::from_le_bytes(b))),
         Dtype::I16 => widened(bytes, |b| f64::from(i16::from_le_bytes(b))),
         Dtype::I32 => widened(bytes, |b| f64::from(i32::from_le_bytes(b))),

@@ -13,7 +13,9 @@ pub enum Precision {
     /// the root of n. Weights, gradients, statistics and the optimiser's state stay in f32, and so does everything that is no
     /// product; no scaling of the loss is needed, because the range is that of f32. Numbers below 1.2e-38 count as 0.
     ///
-    /// Without AMX ([`bf16_is_there`]), and for f64, the products are those of [`Precision::Full`].
+    /// The products are those of [`Precision::Full`] without AMX ([`bf16_is_there`]), for f64, below some 10^5 multiply-adds, in
+    /// convolutions with groups, and in layers made ready for test time ([`crate::PreparedLinear`], [`crate::PreparedConv`]). Unlike
+    /// PyTorch's autocast, it stores nothing in bfloat16.
     Bf16,
 }
 

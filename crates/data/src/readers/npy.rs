@@ -3,7 +3,8 @@
 use super::NpyReader;
 use super::idx::fill;
 use crate::reader::Source;
-use crate::{DataError, widen_half, write_atomically};
+use crate::{DataError, write_atomically};
+use half::f16;
 use kniff_tensor::{Element, Indices, MAX_RANK, Tensor};
 use std::io::{BufWriter, Read, Write};
 use std::path::Path;
@@ -175,7 +176,7 @@ impl Array {
             };
         }
         match self.code.as_str() {
-            "f2" => read!(u16, widen_half),
+            "f2" => read!(f16, f16::to_f64),
             "f4" => read!(f32),
             "f8" => read!(f64),
             "i1" => read!(i8),

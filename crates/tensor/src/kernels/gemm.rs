@@ -166,20 +166,18 @@ pub fn gemm_then<E: Element>(
     if done {
         return f(Block::whole(c));
     }
-    let engine = Engine::of(m, n, k);
-    if engine == Engine::Own {
+    if own::fits(m, n, k) {
         return own::multiply(a, b, beta, c, f);
     }
     if aliases(m, &b) {
         let mut room = Buffer::scratch(spread_stride::<E>(k) * n);
         let b = spread(b, room.as_mut_slice());
-        return in_pieces(engine, a, b, beta, c, f);
+        return in_pieces(a, b, beta, c, f);
     }
-    in_pieces(engine, a, b, beta, c, f);
+    in_pieces(a, b, beta, c, f);
 }
 
 fn in_pieces<E: Element>(
-    engine: Engine,
     a: MatRef<'_, E>,
     b: MatRef<'_, E>,
     beta: E,
@@ -187,6 +185,7 @@ fn in_pieces<E: Element>(
     f: impl Fn(Block<'_, E>) + Sync,
 ) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
+    let engine = Engine::here();
     let (block_m, block_n) = cut(m, n, k, engine.narrowest());
     let (down, across) = (m.div_ceil(block_m), n.div_ceil(block_n));
     let target = Target { at: c.data.as_mut_ptr(), row_stride: c.row_stride };
@@ -362,8 +361,6 @@ mod tests {
         v
     }
 
-    const LARGE: usize = 1000;
-
     fn strides(transposed: bool, rows: usize, cols: usize) -> (usize, usize) {
         if transposed { (1, rows) } else { (cols, 1) }
     }
@@ -394,18 +391,15 @@ mod tests {
                 let out = Target { at: portable.as_mut_ptr(), row_stride: n };
                 Engine::Portable.multiply(a, b, E::from_f64(beta), out);
             }
-            let mut wide = portable.clone();
-            let mut own = c.clone();
+            let (mut wide, mut own) = (c.clone(), c.clone());
             if beta == 0.0 {
                 wide.fill(E::NAN);
                 own.fill(E::NAN);
-            } else {
-                wide.copy_from_slice(&c);
             }
-            // SAFETY: as above; AVX2 is there, or the portable engine runs twice.
+            // SAFETY: as above; without AVX2 the portable engine runs twice.
             unsafe {
                 let out = Target { at: wide.as_mut_ptr(), row_stride: n };
-                Engine::of(LARGE, LARGE, LARGE).multiply(a, b, E::from_f64(beta), out);
+                Engine::here().multiply(a, b, E::from_f64(beta), out);
             }
             own::multiply(a, b, E::from_f64(beta), MatMut::row_major(&mut own, m, n), |_| {});
             for (g, e) in got.iter().chain(&portable).chain(&wide).chain(&own).zip(expected.iter().cycle()) {

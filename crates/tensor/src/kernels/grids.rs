@@ -217,3 +217,25 @@ impl Strips {
         self.all.push(Strip { place: places.start, len: places.len(), whole, runs: first..self.runs.len() });
     }
 }
+
+/// Draws for tests, of every kind of geometry without groups, each with some numbers of images; up to `low + 69` channels.
+#[cfg(test)]
+pub(super) fn draws(seed: u64, low: usize, algorithm: super::conv::Algorithm) -> Vec<(ConvGeometry, usize)> {
+    let mut rng = crate::Rng::new(seed);
+    let mut all = Vec::new();
+    while all.len() < 80 {
+        let two = |rng: &mut crate::Rng, low: usize, n| [low + rng.below(n), low + rng.below(n)];
+        let (before, after) = (two(&mut rng, 0, 4), two(&mut rng, 0, 4));
+        let options = super::conv::ConvOptions {
+            stride: two(&mut rng, 1, 3),
+            dilation: two(&mut rng, 1, 2),
+            padding: [(before[0], after[0]), (before[1], after[1])],
+            algorithm,
+            ..super::conv::ConvOptions::default()
+        };
+        let ([i, o], kernel, size) = (two(&mut rng, low, 70), two(&mut rng, 1, 4), two(&mut rng, 1, 14));
+        let geometry = options.geometry(&[1, i, size[0], size[1]], &[o, i, kernel[0], kernel[1]]);
+        all.extend(geometry.ok().map(|g| (g, 2 + rng.below(4))));
+    }
+    all
+}

@@ -186,6 +186,7 @@ impl OneImage<'_> {
             for output in (0..plan.outputs).step_by(BLOCK) {
                 let some = (plan.outputs - output).min(BLOCK);
                 let tile = plan.tiles_before(number) + output / SIDE * steps.len();
+                let sums = room.0.as_mut_ptr();
                 let sum = Sum {
                     a: self.weight[tile * SIDE * PAIRS..].as_ptr().cast(),
                     b: self.grids[place..].as_ptr().cast(),
@@ -194,9 +195,9 @@ impl OneImage<'_> {
                     a_next: steps.len() * TILE,
                     steps: ends.start,
                     end: ends.end,
-                    c: room.0.as_mut_ptr(),
+                    c: sums,
                     c_row: BLOCK * size_of::<f32>(),
-                    c_next: room.0[SIDE * BLOCK..].as_mut_ptr(),
+                    c_next: sums.wrapping_add(SIDE * BLOCK),
                     add: 0,
                     b_next: next * size_of::<u32>() as isize,
                 };

@@ -159,7 +159,7 @@ impl Part<'_> {
                     let left = output * plan.row + plan.farthest - tap.at;
                     let right = tap.phase * (plan.places / 2) * plan.wide + input;
                     let at = (number * plan.high + output) * plan.wide + input;
-                    let below = (at + SIDE * plan.wide).min(self.sum.len());
+                    let sums = self.sum[at..].as_mut_ptr();
                     let sum = Sum {
                         a: halves(self.left)[left..].as_ptr().cast(),
                         b: self.turned[right..].as_ptr().cast(),
@@ -168,9 +168,9 @@ impl Part<'_> {
                         a_next: SIDE * plan.row * size_of::<u16>(),
                         steps: ends.start,
                         end: ends.end,
-                        c: self.sum[at..].as_mut_ptr(),
+                        c: sums,
                         c_row: plan.wide * size_of::<f32>(),
-                        c_next: self.sum[below..].as_mut_ptr(),
+                        c_next: sums.wrapping_add(SIDE * plan.wide),
                         add: usize::from(add),
                         b_next: ROW as isize,
                     };

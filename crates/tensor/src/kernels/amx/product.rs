@@ -134,6 +134,7 @@ pub(in crate::kernels) fn blocks(
     let tiles = |n: usize| n.div_ceil(SIDE).min(2);
     for column in columns.clone().step_by(BLOCK) {
         for row in rows.clone().step_by(BLOCK) {
+            let sums = room.0.as_mut_ptr();
             let sum = Sum {
                 a: a.tiles.as_slice()[row / SIDE * a.steps * PACKED..].as_ptr().cast(),
                 b: b.tiles.as_slice()[column / BLOCK * b.steps * 2 * PACKED..].as_ptr().cast(),
@@ -142,9 +143,9 @@ pub(in crate::kernels) fn blocks(
                 a_next: a.steps * TILE,
                 steps: ends.start,
                 end: ends.end,
-                c: room.0.as_mut_ptr(),
+                c: sums,
                 c_row: BLOCK * size_of::<f32>(),
-                c_next: room.0[SIDE * BLOCK..].as_mut_ptr(),
+                c_next: sums.wrapping_add(SIDE * BLOCK),
                 add: 0,
                 b_next: ROW as isize,
             };

@@ -1,7 +1,8 @@
 //! Tiles against the sums themselves, in f64 over factors that were rounded by another library. Without AMX nothing runs.
 
 use super::{available, correlate, gradient};
-use crate::kernels::conv::{ConvGeometry, ConvOptions};
+use crate::kernels::conv::{Algorithm, ConvOptions};
+use crate::kernels::grids::draws;
 use crate::{Precision, Rng, Tensor, parallel, with_precision};
 
 fn rounded(x: &Tensor<f32>) -> Tensor<f64> {
@@ -21,34 +22,13 @@ fn close(what: &str, found: &[f32], expected: &Tensor<f64>, terms: usize) {
     }
 }
 
-/// Draws of every kind of geometry without groups, larger than a block in some direction each.
-fn draws() -> Vec<(ConvGeometry, usize)> {
-    let mut rng = Rng::new(11);
-    let mut all = Vec::new();
-    while all.len() < 60 {
-        let two = |rng: &mut Rng, low: usize, n| [low + rng.below(n), low + rng.below(n)];
-        let (before, after) = (two(&mut rng, 0, 4), two(&mut rng, 0, 4));
-        let options = ConvOptions {
-            stride: two(&mut rng, 1, 3),
-            dilation: two(&mut rng, 1, 2),
-            padding: [(before[0], after[0]), (before[1], after[1])],
-            ..ConvOptions::default()
-        };
-        let (channels, kernel, size) = (two(&mut rng, 1, 70), two(&mut rng, 1, 4), two(&mut rng, 1, 14));
-        let geometry =
-            options.geometry(&[1, channels[0], size[0], size[1]], &[channels[1], channels[0], kernel[0], kernel[1]]);
-        all.extend(geometry.ok().map(|g| (g, 1 + rng.below(4))));
-    }
-    all
-}
-
 #[test]
 fn convolution_and_its_adjoints_are_the_sums_of_rounded_factors() {
     if !available() {
         return;
     }
     let mut rng = Rng::new(12);
-    for (g, images) in draws() {
+    for (g, images) in draws(11, 1, Algorithm::Auto) {
         let x = Tensor::<f32>::randn(g.input_shape(images), &mut rng);
         let w = Tensor::<f32>::randn(g.weight_shape(), &mut rng);
         let dy = Tensor::<f32>::randn(g.output_shape(images), &mut rng);

@@ -42,6 +42,7 @@ mod here {
     use super::{DEEP, ROW, SIDE, Sum};
     use std::arch::asm;
     use std::arch::x86_64::__cpuid_count;
+    use std::marker::PhantomData;
 
     /// Asks processor and system.
     pub(in crate::kernels::amx) fn permitted() -> bool {
@@ -87,8 +88,8 @@ mod here {
         answer == 0
     }
 
-    /// The tiles of this thread have their shape as long as this lives.
-    pub(in crate::kernels::amx) struct Shaped(());
+    /// The tiles of this thread have their shape as long as this lives; it stays on the thread.
+    pub(in crate::kernels::amx) struct Shaped(PhantomData<*const ()>);
 
     impl Shaped {
         /// Left tiles of 16 rows of `deep` numbers (even, at most 32), right ones of as many halved rows.
@@ -110,7 +111,7 @@ mod here {
             let config = Config { palette: 1, start: 0, reserved: [0; 14], row_bytes, rows };
             // SAFETY: the process may use tiles, and the shapes are within what palette 1 has.
             unsafe { asm!("ldtilecfg [{}]", in(reg) &raw const config, options(readonly, nostack)) };
-            Self(())
+            Self(PhantomData)
         }
     }
 

@@ -1,36 +1,27 @@
-//! What computes the pieces of a product on one thread: what measured fastest on this processor.
+//! What computes the pieces of a large product on one thread: the library that measured fastest on this processor.
 
 use super::{MatRef, Target};
 use crate::{Element, simd};
 
-/// Who computes a product.
+/// Which library computes the pieces of a product.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Engine {
-    /// kniff's own tiles: small products, which others pack too much for.
-    Own,
     /// `gemm-f32` and `gemm-f64`, where there is AVX2 or AVX-512: 1.02 to 1.3 times as fast as `matrixmultiply`.
     Wide,
     /// `matrixmultiply`, everywhere else; it allocates room for its packing at every call.
     Portable,
 }
 
-/// Multiply-adds below which a product is small.
-const SMALL: usize = 1 << 23;
-
 impl Engine {
-    /// The one for a product of such sizes on this processor; the same throughout a process.
-    pub(super) fn of(m: usize, n: usize, k: usize) -> Self {
-        match simd::is_baseline() {
-            true => Engine::Portable,
-            false if m.saturating_mul(n).saturating_mul(k) < SMALL => Engine::Own,
-            false => Engine::Wide,
-        }
+    /// The one for this processor; the same throughout a process.
+    pub(super) fn here() -> Self {
+        if simd::is_baseline() { Engine::Portable } else { Engine::Wide }
     }
 
     /// The fewest columns on which the engine is as fast as on more of them.
     pub(super) fn narrowest(self) -> usize {
         match self {
-            Engine::Own | Engine::Wide => 64,
+            Engine::Wide => 64,
             Engine::Portable => 256,
         }
     }
@@ -42,7 +33,7 @@ impl Engine {
     pub(super) unsafe fn multiply<E: Element>(self, a: MatRef<'_, E>, b: MatRef<'_, E>, beta: E, c: Target<E>) {
         match self {
             // SAFETY: the caller's promise.
-            Engine::Own | Engine::Wide => unsafe { E::wide(a, b, beta, c) },
+            Engine::Wide => unsafe { E::wide(a, b, beta, c) },
             // SAFETY: the caller's promise.
             Engine::Portable => unsafe { E::portable(a, b, beta, c) },
         }

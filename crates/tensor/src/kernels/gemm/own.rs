@@ -1,4 +1,4 @@
-//! The product from kniff's own tiles: what each side is brought into first, and how the result is cut for the threads.
+//! A small product from kniff's own tiles: what each side is brought into first, and how the result is cut for the threads.
 //!
 //! A tile is a few rows of the left side times two registers of neighbouring columns of the right side. The right side is read where it
 //! lies if its rows do, and its last columns are packed; otherwise it is packed, or the left side is in its place and what comes
@@ -9,7 +9,7 @@ use crate::buffer::Buffer;
 use crate::kernels::panels::{self, Left, PANEL, READ, Right, multiply_at, pack, room};
 use crate::kernels::transpose;
 use crate::simd::{Isa, Kernel, dispatch};
-use crate::{Element, parallel};
+use crate::{Element, parallel, simd};
 use std::marker::PhantomData;
 
 /// Rows of memory so far apart fall on the same lines of the first cache, which has fewer places for them than a tile has rows.
@@ -18,6 +18,14 @@ const ALIASING: usize = 2048;
 const FEW: usize = 64;
 /// Rows of a block that is turned on its way to the result.
 const TURNED: usize = 64;
+
+/// Multiply-adds below which the libraries pack too much for what they gain by it.
+const SMALL: usize = 1 << 23;
+
+/// Whether a product of such sizes is made here.
+pub(super) fn fits(m: usize, n: usize, k: usize) -> bool {
+    !simd::is_baseline() && m.saturating_mul(n).saturating_mul(k) < SMALL
+}
 
 /// `c = a b + beta c`, and then `f` for every finished block; a, b and c are not empty.
 pub(super) fn multiply<E: Element>(

@@ -1,29 +1,9 @@
 //! A batch against its images one at a time, whose windows are laid out as columns.
 
 use super::fits;
-use crate::kernels::conv::{Algorithm, ConvGeometry, ConvOptions};
+use crate::kernels::conv::{Algorithm, ConvGeometry};
+use crate::kernels::grids::draws;
 use crate::{Element, Rng, Tensor};
-
-/// Draws of every kind of geometry without groups, and some numbers of images.
-fn draws() -> Vec<(ConvGeometry, usize)> {
-    let mut rng = Rng::new(21);
-    let mut all = Vec::new();
-    while all.len() < 80 {
-        let two = |rng: &mut Rng, low: usize, n| [low + rng.below(n), low + rng.below(n)];
-        let (before, after) = (two(&mut rng, 0, 4), two(&mut rng, 0, 4));
-        let options = ConvOptions {
-            stride: two(&mut rng, 1, 3),
-            dilation: two(&mut rng, 1, 2),
-            padding: [(before[0], after[0]), (before[1], after[1])],
-            algorithm: Algorithm::Exact,
-            ..ConvOptions::default()
-        };
-        let ([i, o], kernel, size) = (two(&mut rng, 8, 70), two(&mut rng, 1, 4), two(&mut rng, 1, 14));
-        let geometry = options.geometry(&[1, i, size[0], size[1]], &[o, i, kernel[0], kernel[1]]);
-        all.extend(geometry.ok().map(|g| (g, 2 + rng.below(4))));
-    }
-    all
-}
 
 fn close<E: Element>(what: &str, g: &ConvGeometry, found: &Tensor<E>, expected: &Tensor<E>, terms: usize) {
     assert_eq!(found.shape(), expected.shape());
@@ -36,7 +16,7 @@ fn close<E: Element>(what: &str, g: &ConvGeometry, found: &Tensor<E>, expected: 
 
 fn check<E: Element>() {
     let mut rng = Rng::new(22);
-    for (g, images) in draws() {
+    for (g, images) in draws(21, 8, Algorithm::Exact) {
         assert!(fits(&g, images) && !fits(&g, 1));
         let x = Tensor::<E>::randn(g.input_shape(images), &mut rng);
         let w = Tensor::<E>::randn(g.weight_shape(), &mut rng);
