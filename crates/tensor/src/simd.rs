@@ -14,6 +14,8 @@ pub trait Isa: Copy + Send + Sync + 'static {
     const FMA: bool;
     /// Whether there are the 256-bit instructions of AVX.
     const AVX: bool;
+    /// Whether there are the 512-bit instructions of AVX-512 F, and FMA with them.
+    const AVX512: bool;
     /// A name for messages.
     const NAME: &'static str;
 
@@ -37,16 +39,19 @@ pub struct Avx512;
 impl Isa for Baseline {
     const FMA: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
     const AVX: bool = cfg!(target_feature = "avx");
+    const AVX512: bool = cfg!(target_feature = "avx512f");
     const NAME: &'static str = "baseline";
 }
 impl Isa for Avx2 {
     const FMA: bool = true;
     const AVX: bool = true;
+    const AVX512: bool = false;
     const NAME: &'static str = "avx2";
 }
 impl Isa for Avx512 {
     const FMA: bool = true;
     const AVX: bool = true;
+    const AVX512: bool = true;
     const NAME: &'static str = "avx512";
 }
 

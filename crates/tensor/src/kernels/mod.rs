@@ -3,6 +3,7 @@
 //! Everything here is safe code that [`crate::simd::dispatch`] compiles per instruction set; no result depends on
 //! the number of threads.
 
+mod ahead;
 pub(crate) mod amx;
 pub mod batch_norm;
 mod columns;

@@ -4,20 +4,23 @@
 //! channels instead of 144 products per tile), and transformed to 4x4 outputs. In f32 the error is some ten times that
 //! of the sum itself, 1e-6 to 4e-6 of the result. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
 
+mod lanes;
 mod layout;
 mod one_image;
 mod transforms;
 mod weight;
 pub(super) mod windows;
 
+use super::ahead::{LINE, ask};
 use super::conv::{Algorithm, ConvGeometry};
 use super::finish::Finish;
 use super::panels::{Left, Out, multiply};
 use crate::buffer::Buffer;
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
-use layout::Places;
-use transforms::{IN, Input, LANES, Lanes, Matrix, OUT, Output, POINTS, WINDOW, both_sides, half_done};
+use lanes::{Lanes, OnLanes, on_widest};
+use layout::{Places, fill_row};
+use transforms::{IN, Input, LANES, Matrix, OUT, Output, POINTS, WINDOW, both_sides, half_done};
 
 /// Fewer channels than this on either side leave the lanes too empty.
 const FEWEST_CHANNELS: usize = 8;
@@ -112,40 +115,71 @@ struct Scatter<'a, E> {
     stride: usize,
 }
 
-/// Elements of the room for a band: rows of places with tiles of `side` that overlap.
-fn room(side: usize, rows: usize, across: usize, channels: usize) -> usize {
-    (rows * OUT + side - OUT) * (across * OUT + side - OUT) * depth(channels)
+/// Elements of the room for one row of tiles of `side` that overlap: little enough for the first cache where channels are few.
+fn room(side: usize, across: usize, channels: usize) -> usize {
+    side * (across * OUT + side - OUT) * depth(channels)
 }
 
 impl<E: Element> Scatter<'_, E> {
     /// # Panics
     /// If a slice is too short.
     #[inline(always)]
-    fn tiles<I: Isa, T: Matrix<IN, S>, const S: usize>(self) {
+    fn tiles<I: Isa, V: Lanes<E>, T: Matrix<IN, S>, const S: usize>(self) {
         let (first, rows, across) = self.band;
         let depth = depth(self.channels);
-        let wide = across * OUT + S - OUT;
-        let mut places = Places { data: self.room, across: wide, depth };
-        let top = self.before[0] as isize - (first * OUT) as isize;
-        places.fill::<I>(self.image, self.size, self.channels, rows * OUT + S - OUT, [top, self.before[1] as isize]);
+        let line = (across * OUT + S - OUT) * depth;
         let mut half = half_done();
         for ty in 0..rows {
+            // The rows of one row of tiles go round in the room: the last ones are the first of the next.
+            let mut at = [0; S];
+            for (i, at) in at.iter_mut().enumerate() {
+                *at = (ty * OUT + i) % S * line;
+            }
+            let top = ((first + ty) * OUT) as isize - self.before[0] as isize;
+            for (i, &at) in at.iter().enumerate().skip(if ty > 0 { S - OUT } else { 0 }) {
+                let (row, left) = (&mut self.room[at..][..line], self.before[1] as isize);
+                fill_row::<E, I>(self.image, self.size, self.channels, [top + i as isize, left], row, depth);
+            }
             for tx in 0..across {
-                let corner = (ty * OUT * wide + tx * OUT) * depth;
+                self.ask_ahead(top + S as isize, tx, across);
                 let tile = (ty * across + tx) * depth;
-                for c in (0..depth).step_by(LANES) {
-                    let data = &places.data[corner + c..];
+                for c in (0..depth).step_by(V::WIDTH) {
+                    let data = &self.room[tx * OUT * depth + c..];
                     let points = &mut self.points[tile + c..];
-                    both_sides::<T, E, IN, S>(
+                    both_sides::<T, E, V, IN, S>(
                         &mut half,
                         #[inline(always)]
-                        |i, j| Lanes::load(&data[(i * wide + j) * depth..]),
+                        |i, j| V::load(&data[at[i] + j * depth..]),
                         #[inline(always)]
-                        |i, j, v| v.store(&mut points[(i * IN + j) * self.stride..]),
+                        |i, j, v| {
+                            let at = (i * IN + j) * self.stride;
+                            v.store(&mut points[at..]);
+                            ask::<true, E>(points, at + depth);
+                        },
                     );
                 }
             }
         }
+    }
+
+    /// Asks for what the next row of tiles reads of some channels, from the image's row `next` on or from that of the next image:
+    /// its planes lie so far apart that the processor does not see them coming.
+    #[inline(always)]
+    fn ask_ahead(&self, next: isize, tx: usize, across: usize) {
+        let [h, w] = self.size;
+        let start = if next < h as isize { next.max(0) as usize * w } else { self.image.len() };
+        for c in self.channels * tx / across..self.channels * (tx + 1) / across {
+            for line in (0..OUT * w).step_by(LINE / size_of::<E>()) {
+                ask::<false, E>(self.image, start + c * h * w + line);
+            }
+        }
+    }
+}
+
+impl<E: Element> OnLanes<E> for Scatter<'_, E> {
+    #[inline(always)]
+    fn on<I: Isa, V: Lanes<E>>(self) {
+        self.tiles::<I, V, Input, IN>();
     }
 }
 
@@ -153,7 +187,7 @@ impl<E: Element> Kernel for Scatter<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        self.tiles::<I, Input, IN>();
+        on_widest::<E, I>(self);
     }
 }
 
@@ -169,34 +203,40 @@ struct Gather<'a, E> {
     size: [usize; 2],
 }
 
-impl<E: Element> Kernel for Gather<'_, E> {
-    type Output = ();
+impl<E: Element> OnLanes<E> for Gather<'_, E> {
     #[inline(always)]
-    fn run<I: Isa>(self) {
+    fn on<I: Isa, V: Lanes<E>>(self) {
         let (first, rows, across) = self.band;
         let (depth, wide) = (depth(self.channels), across * OUT);
-        let places = Places { data: self.room, across: wide, depth };
         let mut half = half_done();
         for ty in 0..rows {
             for tx in 0..across {
-                let corner = (ty * OUT * wide + tx * OUT) * depth;
                 let tile = (ty * across + tx) * depth;
-                for c in (0..depth).step_by(LANES) {
+                for c in (0..depth).step_by(V::WIDTH) {
                     let points = &self.points[tile + c..];
-                    let data = &mut places.data[corner + c..];
-                    both_sides::<Output, E, OUT, IN>(
+                    let data = &mut self.room[tx * OUT * depth + c..];
+                    both_sides::<Output, E, V, OUT, IN>(
                         &mut half,
                         #[inline(always)]
-                        |i, j| Lanes::load(&points[(i * IN + j) * self.stride..]),
+                        |i, j| V::load(&points[(i * IN + j) * self.stride..]),
                         #[inline(always)]
                         |i, j, y| y.store(&mut data[(i * wide + j) * depth..]),
                     );
                 }
             }
+            let places = Places { data: self.room, across: wide, depth };
+            let top = (first + ty) * OUT;
+            let inside = OUT.min(self.size[0] - top);
+            places.empty::<I>(self.image, self.size, self.channels, inside, top, self.finish);
         }
-        let top = first * OUT;
-        let rows = (rows * OUT).min(self.size[0] - top);
-        places.empty::<I>(self.image, self.size, self.channels, rows, top, self.finish);
+    }
+}
+
+impl<E: Element> Kernel for Gather<'_, E> {
+    type Output = ();
+    #[inline(always)]
+    fn run<I: Isa>(self) {
+        on_widest::<E, I>(self);
     }
 }
 
@@ -235,7 +275,7 @@ pub(super) fn convolve_ready<E: Element>(d: &Winograd, x: &[E], windows: &[E], f
     parallel::chunks_if(rayon::current_num_threads() > 1, y, together * to, |block, y| {
         let mut points_in = Buffer::scratch(POINTS * stride_in);
         let mut points_out = Buffer::scratch(POINTS * stride_out);
-        let sides = room(IN, rows, across, inputs).max(room(OUT, rows, across, outputs));
+        let sides = room(IN, across, inputs).max(room(OUT, across, outputs));
         let mut places = Buffer::scratch(sides);
         let (points_in, points_out, places) =
             (points_in.as_mut_slice(), points_out.as_mut_slice(), places.as_mut_slice());

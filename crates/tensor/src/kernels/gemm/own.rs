@@ -20,7 +20,7 @@ const FEW: usize = 64;
 const TURNED: usize = 64;
 
 /// Multiply-adds below which the libraries pack too much for what they gain by it.
-const SMALL: usize = 1 << 23;
+const SMALL: usize = 1 << 26;
 
 /// Whether a product of such sizes is made here.
 pub(super) fn fits(m: usize, n: usize, k: usize) -> bool {

@@ -28,13 +28,13 @@ pub(super) unsafe fn tiles<E: Element>(
             // Heights that differ by one at most: a last tile of few rows would take nearly as long as a whole one.
             let rows = m / parts + usize::from(part < m % parts);
             let left = a.data[i * if a.by_columns { 1 } else { a.row }..].as_ptr();
-            let whole = cols == tile.cols;
+            let whole = cols.is_multiple_of(tile.lanes);
             // SAFETY: row i and column j are inside c.
             let to = unsafe { c.add(i * row + j) };
             let (out, step) = if whole { (to, row) } else { (room.as_mut_ptr(), MOST_COLUMNS) };
             let sides = Sides { left, left_row: a.row, right, right_row: b.row, out, step, k, add: add && whole };
-            // SAFETY: the caller's promise for a and b; `out` has room for `rows` rows of `tile.cols` columns: either they are
-            // all inside c, or it is `room`.
+            // SAFETY: the caller's promise for a and b; `out` has room for `rows` rows of `cols` columns up to the next multiple of
+            // `tile.lanes`: either they are all inside c, or it is `room`.
             unsafe { (tile.run)(sides, rows, cols, a.by_columns) };
             if !whole {
                 for (r, from) in room.chunks_exact(MOST_COLUMNS).take(rows).enumerate() {
@@ -60,6 +60,8 @@ pub struct Tile<E> {
     /// The most rows and columns of one.
     rows: usize,
     cols: usize,
+    /// Columns are written in multiples of so many.
+    lanes: usize,
     run: unsafe fn(Sides<E>, usize, usize, bool),
 }
 
@@ -110,7 +112,7 @@ macro_rules! tile {
             use super::{Sides, Tile};
             use std::arch::x86_64::{$zero, $set, $load, $store, $fma, $add};
 
-            pub(super) static TILE: Tile<$t> = Tile { rows: $most, cols: 2 * $lanes, run };
+            pub(super) static TILE: Tile<$t> = Tile { rows: $most, cols: 2 * $lanes, lanes: $lanes, run };
 
             /// # Safety
             /// The processor has the features; the rest is said at [`super::tiles`].
@@ -206,7 +208,7 @@ mod plain {
     pub(super) struct Plain<E>(PhantomData<E>);
 
     impl<E: Element> Plain<E> {
-        pub(super) const TILE: Tile<E> = Tile { rows: ROWS, cols: COLS, run: Self::run };
+        pub(super) const TILE: Tile<E> = Tile { rows: ROWS, cols: COLS, lanes: COLS, run: Self::run };
 
         /// # Safety
         /// Said at [`super::tiles`].

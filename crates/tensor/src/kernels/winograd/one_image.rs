@@ -33,7 +33,7 @@ pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], windows: &[E], finish:
         };
         let points = &mut points_in.as_mut_slice()[..here * POINTS * stride];
         parallel::chunks_if(threads && here > 1, points, POINTS * stride, |group, points| {
-            let mut places = Buffer::scratch(room(IN, rows, across, inputs));
+            let mut places = Buffer::scratch(room(IN, across, inputs));
             let (size, before, room) = (d.from, d.before, places.as_mut_slice());
             dispatch(Scatter { image: x, size, channels: inputs, before, band: band(group), room, points, stride });
         });
@@ -54,7 +54,7 @@ pub(super) fn convolve<E: Element>(d: &Winograd, x: &[E], windows: &[E], finish:
                     multiply((tiles, some, inputs), a, b, c, false);
                 }
             }
-            let mut places = Buffer::scratch(room(OUT, rows, across, some));
+            let mut places = Buffer::scratch(room(OUT, across, some));
             for group in 0..here {
                 dispatch(Gather {
                     points: &points_out[group * POINTS * stride_out..],

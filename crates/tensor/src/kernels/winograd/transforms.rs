@@ -3,9 +3,9 @@
 //! With B, G and A of Lavin and Gray (interpolation at 0, 1, -1, 2, -2 and infinity): a tile of output is
 //! A^T ((G w G^T) * (B^T x B)) A, where * is by element and summed over channels.
 
-use crate::Element;
+use super::lanes::Lanes;
 
-/// Channels that are transformed together.
+/// Channels are filled up to a multiple of this many, which is one of any [`Lanes::WIDTH`].
 pub(super) const LANES: usize = 16;
 /// Rows and columns of a tile of input, of output, and of the window.
 pub(super) const IN: usize = 6;
@@ -14,73 +14,28 @@ pub(super) const WINDOW: usize = 3;
 /// Products of a tile.
 pub(super) const POINTS: usize = IN * IN;
 
-/// One number of each of some neighbouring channels.
-#[derive(Clone, Copy)]
-pub(super) struct Lanes<E>(pub(super) [E; LANES]);
-
-impl<E: Element> Lanes<E> {
-    pub(super) const ZERO: Self = Self([E::ZERO; LANES]);
-
-    #[inline(always)]
-    pub(super) fn load(from: &[E]) -> Self {
-        let mut lanes = [E::ZERO; LANES];
-        lanes.copy_from_slice(&from[..LANES]);
-        Self(lanes)
-    }
-
-    #[inline(always)]
-    pub(super) fn store(self, to: &mut [E]) {
-        to[..LANES].copy_from_slice(&self.0);
-    }
-
-    #[inline(always)]
-    fn plus(mut self, other: Self) -> Self {
-        for l in 0..LANES {
-            self.0[l] += other.0[l];
-        }
-        self
-    }
-
-    #[inline(always)]
-    fn minus(mut self, other: Self) -> Self {
-        for l in 0..LANES {
-            self.0[l] -= other.0[l];
-        }
-        self
-    }
-
-    #[inline(always)]
-    fn times(mut self, factor: f64) -> Self {
-        let factor = E::from_f64(factor);
-        for l in 0..LANES {
-            self.0[l] *= factor;
-        }
-        self
-    }
-}
-
 /// A matrix N x M as a function of a column of M.
 pub(super) trait Matrix<const N: usize, const M: usize> {
-    fn times<E: Element>(x: [Lanes<E>; M]) -> [Lanes<E>; N];
+    fn times<E, V: Lanes<E>>(x: [V; M]) -> [V; N];
 }
 
 /// Room for what [`both_sides`] has half done: made once for many tiles, because clearing it takes as long as a tile.
 #[inline(always)]
-pub(super) fn half_done<E: Element, const N: usize, const M: usize>() -> [[Lanes<E>; M]; N] {
-    [[Lanes::ZERO; M]; N]
+pub(super) fn half_done<E, V: Lanes<E>, const N: usize, const M: usize>() -> [[V; M]; N] {
+    [[V::ZERO; M]; N]
 }
 
 /// `matrix x matrix^T`: `get(i, j)` gives an element of x, `put(i, j, y)` takes one of the result; `half` is room.
 ///
 /// No array of tiles is handed on, and no closure to a function of the standard library: both would end in calls.
 #[inline(always)]
-pub(super) fn both_sides<T: Matrix<N, M>, E: Element, const N: usize, const M: usize>(
-    half: &mut [[Lanes<E>; M]; N],
-    get: impl Fn(usize, usize) -> Lanes<E>,
-    mut put: impl FnMut(usize, usize, Lanes<E>),
+pub(super) fn both_sides<T: Matrix<N, M>, E, V: Lanes<E>, const N: usize, const M: usize>(
+    half: &mut [[V; M]; N],
+    get: impl Fn(usize, usize) -> V,
+    mut put: impl FnMut(usize, usize, V),
 ) {
     for j in 0..M {
-        let mut column = [Lanes::ZERO; M];
+        let mut column = [V::ZERO; M];
         for (i, x) in column.iter_mut().enumerate() {
             *x = get(i, j);
         }
@@ -99,16 +54,16 @@ pub(super) fn both_sides<T: Matrix<N, M>, E: Element, const N: usize, const M: u
 pub(super) struct Input;
 impl Matrix<IN, IN> for Input {
     #[inline(always)]
-    fn times<E: Element>([a, b, c, d, e, f]: [Lanes<E>; IN]) -> [Lanes<E>; IN] {
-        let (even, odd) = (e.minus(c.times(4.0)), d.minus(b.times(4.0)));
-        let (near, far) = (e.minus(c), d.minus(b).times(2.0));
+    fn times<E, V: Lanes<E>>([a, b, c, d, e, f]: [V; IN]) -> [V; IN] {
+        let (even, odd) = (e.plus_times(-4.0, c), d.plus_times(-4.0, b));
+        let (near, far) = (e.minus(c), d.minus(b));
         [
-            a.times(4.0).minus(c.times(5.0)).plus(e),
+            e.plus_times(4.0, a).plus_times(-5.0, c),
             even.plus(odd),
             even.minus(odd),
-            near.plus(far),
-            near.minus(far),
-            b.times(4.0).minus(d.times(5.0)).plus(f),
+            near.plus_times(2.0, far),
+            near.plus_times(-2.0, far),
+            f.plus_times(4.0, b).plus_times(-5.0, d),
         ]
     }
 }
@@ -117,13 +72,13 @@ impl Matrix<IN, IN> for Input {
 pub(super) struct Output;
 impl Matrix<OUT, IN> for Output {
     #[inline(always)]
-    fn times<E: Element>([a, b, c, d, e, f]: [Lanes<E>; IN]) -> [Lanes<E>; OUT] {
+    fn times<E, V: Lanes<E>>([a, b, c, d, e, f]: [V; IN]) -> [V; OUT] {
         let (near, near_odd, far, far_odd) = (b.plus(c), b.minus(c), d.plus(e), d.minus(e));
         [
             a.plus(near).plus(far),
-            near_odd.plus(far_odd.times(2.0)),
-            near.plus(far.times(4.0)),
-            near_odd.plus(far_odd.times(8.0)).plus(f),
+            near_odd.plus_times(2.0, far_odd),
+            near.plus_times(4.0, far),
+            near_odd.plus_times(8.0, far_odd).plus(f),
         ]
     }
 }
@@ -132,10 +87,10 @@ impl Matrix<OUT, IN> for Output {
 pub(super) struct OutputAdjoint;
 impl Matrix<IN, OUT> for OutputAdjoint {
     #[inline(always)]
-    fn times<E: Element>([a, b, c, d]: [Lanes<E>; OUT]) -> [Lanes<E>; IN] {
+    fn times<E, V: Lanes<E>>([a, b, c, d]: [V; OUT]) -> [V; IN] {
         let (near, near_odd) = (a.plus(c), b.plus(d));
-        let (far, far_odd) = (a.plus(c.times(4.0)), b.times(2.0).plus(d.times(8.0)));
-        [a, near.plus(near_odd), near.minus(near_odd), far.plus(far_odd), far.minus(far_odd), d]
+        let (far, far_odd) = (a.plus_times(4.0, c), b.plus_times(4.0, d));
+        [a, near.plus(near_odd), near.minus(near_odd), far.plus_times(2.0, far_odd), far.plus_times(-2.0, far_odd), d]
     }
 }
 
@@ -143,10 +98,17 @@ impl Matrix<IN, OUT> for OutputAdjoint {
 pub(super) struct Window;
 impl Matrix<IN, WINDOW> for Window {
     #[inline(always)]
-    fn times<E: Element>([a, b, c]: [Lanes<E>; WINDOW]) -> [Lanes<E>; IN] {
-        let (near, near_odd) = (a.plus(c).times(-1.0 / 6.0), b.times(1.0 / 6.0));
-        let (far, far_odd) = (a.times(1.0 / 24.0).plus(c.times(1.0 / 6.0)), b.times(1.0 / 12.0));
-        [a.times(0.25), near.minus(near_odd), near.plus(near_odd), far.plus(far_odd), far.minus(far_odd), c]
+    fn times<E, V: Lanes<E>>([a, b, c]: [V; WINDOW]) -> [V; IN] {
+        let near = a.plus(c).times(-1.0 / 6.0);
+        let far = a.times(1.0 / 24.0).plus_times(1.0 / 6.0, c);
+        [
+            a.times(0.25),
+            near.plus_times(-1.0 / 6.0, b),
+            near.plus_times(1.0 / 6.0, b),
+            far.plus_times(1.0 / 12.0, b),
+            far.plus_times(-1.0 / 12.0, b),
+            c,
+        ]
     }
 }
 
@@ -154,12 +116,12 @@ impl Matrix<IN, WINDOW> for Window {
 pub(super) struct WindowAdjoint;
 impl Matrix<WINDOW, IN> for WindowAdjoint {
     #[inline(always)]
-    fn times<E: Element>([a, b, c, d, e, f]: [Lanes<E>; IN]) -> [Lanes<E>; WINDOW] {
+    fn times<E, V: Lanes<E>>([a, b, c, d, e, f]: [V; IN]) -> [V; WINDOW] {
         let (near, far) = (b.plus(c), d.plus(e));
         [
-            a.times(0.25).minus(near.times(1.0 / 6.0)).plus(far.times(1.0 / 24.0)),
-            c.minus(b).times(1.0 / 6.0).plus(d.minus(e).times(1.0 / 12.0)),
-            far.minus(near).times(1.0 / 6.0).plus(f),
+            a.times(0.25).plus_times(-1.0 / 6.0, near).plus_times(1.0 / 24.0, far),
+            c.minus(b).times(1.0 / 6.0).plus_times(1.0 / 12.0, d.minus(e)),
+            f.plus_times(1.0 / 6.0, far.minus(near)),
         ]
     }
 }

@@ -1,6 +1,7 @@
 //! The gradient of the windows: the adjoint of the convolution in its weight, point by point.
 
-use super::transforms::{IN, LANES, Lanes, OUT, OutputAdjoint, POINTS, WINDOW, WindowAdjoint, both_sides, half_done};
+use super::lanes::{Lanes, OnLanes, on_widest};
+use super::transforms::{IN, LANES, OUT, OutputAdjoint, POINTS, WINDOW, WindowAdjoint, both_sides, half_done};
 use super::{GAP, Scatter, Winograd, depth, room};
 use crate::buffer::Buffer;
 use crate::kernels::panels::{Left, Out, PANEL, Right, multiply};
@@ -19,7 +20,14 @@ impl<E: Element> Kernel for ScatterGradient<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        self.0.tiles::<I, OutputAdjoint, OUT>();
+        on_widest::<E, I>(self);
+    }
+}
+
+impl<E: Element> OnLanes<E> for ScatterGradient<'_, E> {
+    #[inline(always)]
+    fn on<I: Isa, V: Lanes<E>>(self) {
+        self.0.tiles::<I, V, OutputAdjoint, OUT>();
     }
 }
 
@@ -36,27 +44,41 @@ impl<E: Element> Kernel for FromPoints<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
+        on_widest::<E, I>(self);
+    }
+}
+
+impl<E: Element> OnLanes<E> for FromPoints<'_, E> {
+    #[inline(always)]
+    fn on<I: Isa, V: Lanes<E>>(self) {
         let area = WINDOW * WINDOW;
         let some = LANES.min(self.outputs - self.first);
-        let mut half = half_done();
+        let (mut half, mut room) = (half_done(), [E::ZERO; LANES]);
         for input in 0..self.inputs {
-            let dw = &mut self.dw[input * area..];
-            both_sides::<WindowAdjoint, E, WINDOW, IN>(
-                &mut half,
-                #[inline(always)]
-                |i, j| {
-                    let at = ((i * IN + j) * self.inputs + input) * self.outputs + self.first;
-                    let mut lanes = Lanes::ZERO;
-                    lanes.0[..some].copy_from_slice(&self.points[at..at + some]);
-                    lanes
-                },
-                #[inline(always)]
-                |i, j, w| {
-                    for l in 0..some {
-                        dw[l * self.inputs * area + i * WINDOW + j] = w.0[l];
-                    }
-                },
-            );
+            for first in (0..some).step_by(V::WIDTH) {
+                let here = V::WIDTH.min(some - first);
+                let dw = &mut self.dw[(first * self.inputs + input) * area..];
+                both_sides::<WindowAdjoint, E, V, WINDOW, IN>(
+                    &mut half,
+                    #[inline(always)]
+                    |i, j| {
+                        let at = ((i * IN + j) * self.inputs + input) * self.outputs + self.first + first;
+                        if here == V::WIDTH {
+                            return V::load(&self.points[at..]);
+                        }
+                        let mut lanes = [E::ZERO; LANES];
+                        lanes[..here].copy_from_slice(&self.points[at..at + here]);
+                        V::load(&lanes)
+                    },
+                    #[inline(always)]
+                    |i, j, w| {
+                        w.store(&mut room);
+                        for l in 0..here {
+                            dw[l * self.inputs * area + i * WINDOW + j] = room[l];
+                        }
+                    },
+                );
+            }
         }
     }
 }
@@ -97,7 +119,7 @@ pub(in crate::kernels) fn gradient<E: Element>(d: &Winograd, x: &[E], dy: &[E], 
         let (a, b) =
             (&mut points_in.as_mut_slice()[..groups * whole_in], &mut points_out.as_mut_slice()[..groups * whole_out]);
         parallel::chunks2_if(threads, (a, whole_in), (b, whole_out), |group, points_in, points_out| {
-            let mut places = Buffer::scratch(room(IN, rows, across, inputs).max(room(OUT, rows, across, outputs)));
+            let mut places = Buffer::scratch(room(IN, across, inputs).max(room(OUT, across, outputs)));
             let room = places.as_mut_slice();
             let band = band_of(first + group);
             let each = band.1 * across;

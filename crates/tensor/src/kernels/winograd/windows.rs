@@ -1,8 +1,9 @@
 //! The weight at its points: the right-hand side of the products, in panels.
 
 use super::Winograd;
+use super::lanes::{Lanes, OnLanes, on_widest};
 use super::layout::turn;
-use super::transforms::{IN, LANES, Lanes, POINTS, WINDOW, Window, both_sides, half_done};
+use super::transforms::{IN, LANES, POINTS, WINDOW, Window, both_sides, half_done};
 use crate::kernels::panels::{PANEL, Right};
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
@@ -48,6 +49,13 @@ impl<E: Element> Kernel for Windows<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
+        on_widest::<E, I>(self);
+    }
+}
+
+impl<E: Element> OnLanes<E> for Windows<'_, E> {
+    #[inline(always)]
+    fn on<I: Isa, V: Lanes<E>>(self) {
         let Self { plan, w, first, points } = self;
         let (inputs, outputs) = (plan.inputs, plan.outputs);
         // For each input and each element of its window the outputs side by side.
@@ -75,15 +83,17 @@ impl<E: Element> Kernel for Windows<'_, E> {
                     turn::<E, I>(from, inputs * AREA, some, &mut turned, LANES, here * AREA);
                 }
                 for c in 0..here {
-                    let windows = &turned[c * AREA * LANES..][..AREA * LANES];
-                    let points = &mut points[(input + c) * PANEL + half..];
-                    both_sides::<Window, E, IN, WINDOW>(
-                        &mut half_way,
-                        #[inline(always)]
-                        |i, j| Lanes::load(&windows[(i * WINDOW + j) * LANES..]),
-                        #[inline(always)]
-                        |i, j, u| u.store(&mut points[(i * IN + j) * inputs * PANEL..]),
-                    );
+                    for l in (0..LANES).step_by(V::WIDTH) {
+                        let windows = &turned[c * AREA * LANES + l..];
+                        let points = &mut points[(input + c) * PANEL + half + l..];
+                        both_sides::<Window, E, V, IN, WINDOW>(
+                            &mut half_way,
+                            #[inline(always)]
+                            |i, j| V::load(&windows[(i * WINDOW + j) * LANES..]),
+                            #[inline(always)]
+                            |i, j, u| u.store(&mut points[(i * IN + j) * inputs * PANEL..]),
+                        );
+                    }
                 }
             }
         }
