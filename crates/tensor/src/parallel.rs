@@ -145,8 +145,10 @@ impl<'a, E> Cut<'a, E> {
 /// Runs `f` on a pool of exactly `threads` threads, made for this call; 0 stands for as many as rayon takes by itself, which is one for every
 /// core unless `RAYON_NUM_THREADS` says otherwise.
 ///
-/// Everything in kniff that runs in parallel does so on the pool it is called from.
+/// Everything in kniff that runs in parallel does so on the pool it is called from. The caller's [`crate::precision`] holds within.
 pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+    let precision = crate::precision();
+    let f = || crate::with_precision(precision, f);
     match rayon::ThreadPoolBuilder::new().num_threads(threads).build() {
         Ok(pool) => pool.install(|| crew::with_crew(rayon::current_num_threads(), f)),
         // A system that gives no more threads still computes the same result on the pool that exists.
@@ -157,6 +159,13 @@ pub fn with_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_precision_goes_along() {
+        use crate::{Precision, precision, with_precision};
+        let within = with_precision(Precision::Bf16, || with_threads(2, precision));
+        assert_eq!((within, with_threads(2, precision)), (Precision::Bf16, Precision::Full));
+    }
 
     #[test]
     fn no_threads_are_as_many_as_rayon_takes() {

@@ -127,8 +127,7 @@ impl<E: Element> Checkpoint<E> {
         let damaged = |found| FileError::damaged(path, "the content of a checkpoint".into(), found);
         let ((_, element), _) = codec::decode_start::<(&str, &str)>(&bytes).map_err(damaged)?;
         if element != E::NAME {
-            let found = element.chars().take(40).collect();
-            return Err(FileError::Element { file: path.into(), expected: E::NAME, found });
+            return Err(FileError::element(path, E::NAME, element));
         }
         let content: Content<E> = codec::decode(&bytes).map_err(damaged)?;
         content.check().map_err(damaged)?;

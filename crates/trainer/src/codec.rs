@@ -53,7 +53,19 @@ pub(crate) fn decode_start<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<(T
         0x40_0000..=0xfff_ffff => bincode::serde::borrow_decode_from_slice(bytes, limited::<{ 1 << 32 }>()),
         _ => bincode::serde::borrow_decode_from_slice(bytes, limited::<MOST>()),
     };
-    read.map_err(|e| e.to_string())
+    read.map_err(in_words)
+}
+
+/// What is wrong, without the codec's own terms where it has some.
+fn in_words(error: bincode::error::DecodeError) -> String {
+    use bincode::error::DecodeError::{LimitExceeded, OtherString, UnexpectedEnd, Utf8};
+    match error {
+        UnexpectedEnd { additional } => format!("an end that comes at least {additional} bytes too early"),
+        LimitExceeded => "a length beyond what the file could hold".into(),
+        Utf8 { .. } => "text that is not UTF-8".into(),
+        OtherString(said) => said,
+        other => other.to_string(),
+    }
 }
 
 /// More than any model that is trained on a CPU.
@@ -67,6 +79,14 @@ fn limited<const LIMIT: usize>() -> impl bincode::config::Config {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn what_is_wrong_is_said_in_words() {
+        let said = |bytes: &[u8]| decode_start::<&str>(bytes).unwrap_err();
+        assert_eq!(said(&[9, 0, 0, 0, 0, 0, 0, 0, b'a']), "an end that comes at least 8 bytes too early");
+        assert_eq!(said(&[1, 0, 0, 0, 0, 0, 0, 0, 0xff]), "text that is not UTF-8");
+        assert_eq!(said(&[0, 0, 0, 0, 0, 0, 0, 1]), "a length beyond what the file could hold");
+    }
 
     fn payload() -> Payload<'static> {
         let data = &[1, 2, 3, 4, 5, 6, 7, 8];

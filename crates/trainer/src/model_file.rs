@@ -136,8 +136,7 @@ impl<E: Element> ModelFile<E> {
         let damaged = |found| FileError::damaged(path, "the content of a model file".into(), found);
         let payload: Payload<'_> = codec::decode(&bytes).map_err(damaged)?;
         if payload.element != E::NAME {
-            let found = payload.element.chars().take(40).collect();
-            return Err(FileError::Element { file: path.into(), expected: E::NAME, found });
+            return Err(FileError::element(path, E::NAME, payload.element));
         }
         let mut state = Vec::new();
         for tensor in &payload.tensors {
@@ -245,6 +244,15 @@ pub enum FileError {
 impl FileError {
     pub(crate) fn io(path: &Path, source: std::io::Error) -> Self {
         Self::Io { file: path.into(), source }
+    }
+
+    /// Elements of another type than those asked for.
+    pub(crate) fn element(path: &Path, expected: &'static str, found: &str) -> Self {
+        if found == f32::NAME || found == f64::NAME {
+            return Self::Element { file: path.into(), expected, found: found.into() };
+        }
+        let found = found.chars().take(40).collect::<String>();
+        Self::damaged(path, format!("elements of type {} or {}", f32::NAME, f64::NAME), format!("`{found}`"))
     }
 
     pub(crate) fn damaged(path: &Path, expected: String, found: String) -> Self {

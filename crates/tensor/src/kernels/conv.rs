@@ -5,6 +5,7 @@ use super::columns;
 use super::depthwise;
 use super::finish::Finish;
 use super::gemm::{MatMut, MatRef, gemm};
+use super::grids;
 use super::implicit;
 use super::winograd::{self, Winograd};
 use crate::buffer::Buffer;
@@ -38,8 +39,10 @@ pub enum Algorithm {
     /// By the sizes alone: Winograd's F(4x4, 3x3) for windows of 3x3 with stride 1 in f32, from eight channels and, in the
     /// batch, 32 tiles of 4x4 outputs on; the sums themselves otherwise, and always in f64.
     ///
-    /// It takes a quarter of the products, at an error of 1e-6 to 4e-6 of the result. A number that is infinite or NaN, or so
-    /// large that a hundred times it is infinite, spoils its whole tile of 4x4 outputs. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
+    /// It takes a quarter of the products, at an error of 1e-6 to 5e-6 of the result, more with more channels. A number that is
+    /// infinite or NaN spoils its whole tile of 4x4 outputs, and so do numbers so large that a hundred times the sum of their products
+    /// over the channels could be infinite. In the gradient of the weight, what is not finite may reach every element of a
+    /// window. Lavin and Gray, "Fast algorithms for convolutional neural networks" (2016).
     #[default]
     Auto,
     /// The sums themselves, at an error below 1e-6 in f32; what is not finite stays within reach of its windows. The precision that the
@@ -55,12 +58,18 @@ impl Default for ConvOptions {
 }
 
 impl ConvOptions {
+    /// What a window covers along an axis; `None` if it has no element, or covers more than there are numbers for.
+    fn extent(&self, a: usize, kernel: usize) -> Option<usize> {
+        self.dilation[a].checked_mul(kernel.checked_sub(1)?)?.checked_add(1)
+    }
+
     /// `(size + padding - dilation (kernel - 1) - 1) / stride + 1`, rounded down; `None` where the window does not fit.
     pub fn output_size(&self, input: [usize; 2], kernel: [usize; 2]) -> Option<[usize; 2]> {
         let along = |a: usize| {
-            let extent = self.dilation[a] * kernel[a].checked_sub(1)? + 1;
+            let extent = self.extent(a, kernel[a])?;
             let (before, after) = self.padding[a];
-            Some((input[a] + before + after).checked_sub(extent)? / self.stride[a].max(1) + 1)
+            let padded = input[a].checked_add(before)?.checked_add(after)?;
+            Some(padded.checked_sub(extent)? / self.stride[a].max(1) + 1)
         };
         Some([along(0)?, along(1)?])
     }
@@ -70,10 +79,11 @@ impl ConvOptions {
     /// `None` where nothing is left.
     pub fn transposed_size(&self, input: [usize; 2], kernel: [usize; 2], extra: [usize; 2]) -> Option<[usize; 2]> {
         let along = |a: usize| {
-            let extent = self.dilation[a] * kernel[a].checked_sub(1)? + 1;
+            let extent = self.extent(a, kernel[a])?;
             let (before, after) = self.padding[a];
-            let full = input[a].checked_sub(1)? * self.stride[a] + extent + extra[a];
-            full.checked_sub(before + after).filter(|&size| size > 0)
+            let full =
+                input[a].checked_sub(1)?.checked_mul(self.stride[a])?.checked_add(extent)?.checked_add(extra[a])?;
+            full.checked_sub(before.checked_add(after)?).filter(|&size| size > 0)
         };
         Some([along(0)?, along(1)?])
     }
@@ -90,8 +100,8 @@ impl ConvOptions {
         };
         self.check(channels, out, per_group)?;
         let Some(output) = self.output_size([h, w], [kh, kw]) else {
-            let padded = [0, 1].map(|a| [h, w][a] + self.padding[a].0 + self.padding[a].1);
-            let extent = [0, 1].map(|a| self.dilation[a] * ([kh, kw][a].max(1) - 1) + 1);
+            let padded = [0, 1].map(|a| [h, w][a].saturating_add(self.padding[a].0).saturating_add(self.padding[a].1));
+            let extent = [0, 1].map(|a| self.extent(a, [kh, kw][a].max(1)).unwrap_or(usize::MAX));
             return Err(format!("a window of {extent:?} does not fit into a padded image of {padded:?}"));
         };
         Ok(ConvGeometry { options: *self, channels: [channels, out], input: [h, w], kernel: [kh, kw], output })
@@ -116,7 +126,7 @@ impl ConvOptions {
         if channels != outer {
             return Err(format!("{channels} channels do not fit a weight for {outer}"));
         }
-        let outputs = per_group * self.groups;
+        let outputs = per_group.saturating_mul(self.groups);
         self.check(outputs, outer, per_group)?;
         if let Some(a) = (0..2).find(|&a| extra[a] >= self.stride[a].max(self.dilation[a])) {
             let (stride, dilation) = (self.stride[a], self.dilation[a]);
@@ -141,8 +151,9 @@ impl ConvOptions {
         if !inputs.is_multiple_of(groups) || !outputs.is_multiple_of(groups) {
             return Err(format!("{groups} groups do not divide {inputs} input and {outputs} output channels"));
         }
-        if per_group * groups != inputs {
-            return Err(format!("{inputs} channels do not fit a weight for {}", per_group * groups));
+        let wanted = per_group.saturating_mul(groups);
+        if wanted != inputs {
+            return Err(format!("{inputs} channels do not fit a weight for {wanted}"));
         }
         Ok(())
     }
@@ -240,7 +251,8 @@ impl ConvGeometry {
 
     /// Whether the caller asked for products in bfloat16, and a batch of so many images is worth them.
     pub(super) fn in_tiles(&self, images: usize) -> bool {
-        amx::asked() && self.options.groups == 1 && images * self.work() >= PARALLEL_FROM
+        let few = grids::places(self) <= 16 * self.positions() + (1 << 12);
+        amx::asked() && self.options.groups == 1 && few && images * self.work() >= PARALLEL_FROM
     }
 
     /// Calls `f` for consecutive blocks of rows of windows.
@@ -412,7 +424,7 @@ pub fn backward_weight<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], dw: &mut
     if let Some(plan) = Winograd::forward::<E>(g, images) {
         return winograd::gradient(&plan, x, dy, dw);
     }
-    if implicit::fits(g, images) {
+    if implicit::fits_gradient(g, images) {
         return implicit::gradient(g, x, dy, dw);
     }
     let useful = (images * g.work()).div_ceil(PARALLEL_FROM);

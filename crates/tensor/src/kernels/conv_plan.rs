@@ -70,17 +70,18 @@ impl ConvGeometry {
         if size_of::<E>() == size_of::<f32>() && self.in_tiles(images) {
             return ConvPlan { forward: Method::Bf16, backward_input: Method::Bf16, backward_weight: Method::Bf16 };
         }
-        let direct = match () {
-            () if implicit::fits(self, images) => Method::Grid,
+        let of = |winograd: Option<Winograd>, grid: bool| match () {
+            () if winograd.is_some() => Method::Winograd,
+            () if grid => Method::Grid,
             () if self.depthwise() => Method::Depthwise,
             () if self.pointwise() => Method::Pointwise,
             () => Method::Columns,
         };
-        let of = |winograd: Option<Winograd>| if winograd.is_some() { Method::Winograd } else { direct };
+        let grid = implicit::fits(self, images);
         ConvPlan {
-            forward: of(Winograd::forward::<E>(self, images)),
-            backward_input: of(Winograd::backward::<E>(self, images)),
-            backward_weight: of(Winograd::forward::<E>(self, images)),
+            forward: of(Winograd::forward::<E>(self, images), grid),
+            backward_input: of(Winograd::backward::<E>(self, images), grid),
+            backward_weight: of(Winograd::forward::<E>(self, images), implicit::fits_gradient(self, images)),
         }
     }
 }
@@ -99,7 +100,14 @@ mod tests {
         let all = |method| ConvPlan { forward: method, backward_input: method, backward_weight: method };
         let (x, w) = ([8, 16, 16, 16], [16, 16, 3, 3]);
         assert_eq!(plan(same, x, w), all(Method::Winograd));
-        assert_eq!(plan(ConvOptions { algorithm: Algorithm::Exact, ..same }, x, w), all(Method::Grid));
+        let exact = ConvPlan { backward_weight: Method::Columns, ..all(Method::Grid) };
+        assert_eq!(plan(ConvOptions { algorithm: Algorithm::Exact, ..same }, x, w), exact);
+        // Windows that are far apart, or step far.
+        assert_eq!(plan(ConvOptions { dilation: [8; 2], padding: [(8, 8); 2], ..same }, x, w), all(Method::Columns));
+        assert_eq!(
+            plan(ConvOptions { stride: [4; 2], ..ConvOptions::default() }, x, [16, 16, 4, 4]),
+            all(Method::Columns)
+        );
         assert_eq!(plan(same, [1, 16, 16, 16], w), all(Method::Columns));
         assert_eq!(plan(ConvOptions { groups: 16, ..same }, x, [16, 1, 3, 3]), all(Method::Depthwise));
         assert_eq!(plan(ConvOptions::default(), x, [4, 16, 1, 1]), all(Method::Pointwise));
@@ -110,5 +118,25 @@ mod tests {
             let narrow = crate::with_precision(crate::Precision::Bf16, || plan(same, x, w));
             assert_eq!(narrow, all(Method::Bf16));
         }
+    }
+
+    #[test]
+    fn sizes_beyond_all_numbers_are_refused_in_words() {
+        let (x, w, plain) = ([1, 8, 5, 5], [8, 8, 3, 3], ConvOptions::default());
+        let half = 1 << (usize::BITS - 1);
+        let far = ConvOptions { dilation: [half; 2], ..plain };
+        let wide = ConvOptions { padding: [(half, half); 2], ..plain };
+        for options in [far, wide, ConvOptions { padding: [(usize::MAX, 1); 2], ..plain }] {
+            let said = options.geometry(&x, &w).unwrap_err();
+            assert!(said.contains("does not fit"), "{said}");
+            assert!(options.transposed_geometry(&x, &w, [0; 2]).is_err());
+        }
+        let groups = ConvOptions { groups: usize::MAX, ..plain };
+        assert!(groups.geometry(&x, &w).is_err() && groups.transposed_geometry(&x, &w, [0; 2]).is_err());
+        // A window of a thousand million that fits asks for no grid of that size.
+        let sparse =
+            ConvOptions { dilation: [1_000_000_000; 2], padding: [(1_000_000_000, 1_000_000_000); 2], ..plain };
+        let plan = sparse.geometry(&x, &w).unwrap().plan::<f32>(2);
+        assert_eq!(plan.forward, Method::Columns);
     }
 }

@@ -49,7 +49,8 @@ impl Source {
         let (rows, first_row) = self.inside(0, phase[0]);
         let (columns, first_column) = self.inside(1, phase[1]);
         for (i, row) in grid.chunks_exact_mut(across).take(self.grid[0]).enumerate() {
-            if !rows.contains(&i) {
+            // Where a step goes over the whole image, a row has no pixel on some phase's grid.
+            if !rows.contains(&i) || columns.is_empty() {
                 row.fill(T::default());
                 continue;
             }
@@ -59,6 +60,13 @@ impl Source {
             row[columns.end..].fill(T::default());
         }
     }
+}
+
+/// Places of a grid of a convolution's input.
+pub(super) fn places(g: &ConvGeometry) -> usize {
+    let o = &g.options;
+    let reach = [0, 1].map(|a| (g.kernel[a] - 1).saturating_mul(o.dilation[a]) / o.stride[a]);
+    g.output[0].saturating_add(reach[0]).saturating_mul(g.output[1].saturating_add(reach[1]))
 }
 
 /// `to[i] = from[i step]`.
@@ -227,7 +235,7 @@ pub(super) fn draws(seed: u64, low: usize, algorithm: super::conv::Algorithm) ->
         let two = |rng: &mut crate::Rng, low: usize, n| [low + rng.below(n), low + rng.below(n)];
         let (before, after) = (two(&mut rng, 0, 4), two(&mut rng, 0, 4));
         let options = super::conv::ConvOptions {
-            stride: two(&mut rng, 1, 3),
+            stride: two(&mut rng, 1, 5),
             dilation: two(&mut rng, 1, 2),
             padding: [(before[0], after[0]), (before[1], after[1])],
             algorithm,
