@@ -345,7 +345,7 @@ mod tests {
         let layer = Conv2d::<f32>::new(16, 16, 3, HeNormal, &mut Rng::new(0)).with_padding(1);
         let text = |layer: &Conv2d<f32>| layer.plan(&[4, 16, 16, 16]).unwrap().to_string();
         assert!(text(&layer).starts_with("forward Winograd"));
-        assert_eq!(text(&layer.clone().with_algorithm(Algorithm::Exact)), "forward grid, dx grid, dw grid");
+        assert_eq!(text(&layer.clone().with_algorithm(Algorithm::Exact)), "forward grid, dx grid, dw columns");
         let reflected = layer.with_padding_mode(PaddingMode::Reflect);
         assert!(text(&reflected).starts_with("forward Winograd"));
         assert!(reflected.plan(&[4, 3, 16, 16]).is_err() && reflected.plan(&[]).is_err());
