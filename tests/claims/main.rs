@@ -15,6 +15,5 @@ mod optimal_rate;
 mod optimizer_behaviour;
 mod signal_propagation;
 mod softmax;
-mod steady_state;
 mod surprise;
 mod survive;

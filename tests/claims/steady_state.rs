@@ -1,4 +1,6 @@
 //! What a warm step asks of the system: nothing that grows with the batch or the weights, and no memory that is new to the process.
+//!
+//! A program of its own with one test: whatever else ran would take from the same buffers.
 
 use kniff::tensor::parallel::with_threads;
 use kniff_benches::workloads;
@@ -27,7 +29,13 @@ fn run(step: &mut workloads::Step, steps: usize) {
 }
 
 #[test]
-fn a_warm_step_asks_for_little_whatever_the_batch() {
+fn a_warm_step_asks_for_little_and_touches_no_page_for_the_first_time() {
+    asks_for_little_whatever_the_batch();
+    #[cfg(target_os = "linux")]
+    touches_no_page_for_the_first_time();
+}
+
+fn asks_for_little_whatever_the_batch() {
     // The engine of the portable product packs into room of its own at each call.
     if kniff::tensor::simd::isa_name() == "baseline" {
         return println!("left out: the portable matrix product allocates");
@@ -53,16 +61,20 @@ fn faults() -> i64 {
 }
 
 #[cfg(target_os = "linux")]
-#[test]
-fn a_warm_step_touches_no_page_for_the_first_time() {
+fn touches_no_page_for_the_first_time() {
     with_threads(1, || {
         for (workload, ..) in CASES {
             let (_, mut step) = workloads::step(workload).unwrap();
             run(&mut step, WARM);
-            let before = faults();
-            run(&mut step, STEPS);
-            println!("{workload}: {} faults", faults() - before);
-            assert!(faults() - before <= 2, "{workload}: {} faults in {STEPS} steps", faults() - before);
+            // The least of three: the system may take a page away and give it back.
+            let window = |step: &mut workloads::Step| {
+                let before = faults();
+                run(step, STEPS);
+                faults() - before
+            };
+            let least = (0..3).map(|_| window(&mut step)).min().unwrap();
+            println!("{workload}: {least} faults");
+            assert_eq!(least, 0, "{workload}: {least} faults in {STEPS} steps");
         }
     });
 }
