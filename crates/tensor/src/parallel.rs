@@ -10,6 +10,10 @@ pub const SERIAL_BELOW: usize = 1 << 15;
 /// Elements in one piece of a memory-bound loop.
 pub const PIECE: usize = 1 << 14;
 
+/// What is done with a chunk: behind a reference, so that it is compiled once, whether it is shared or not.
+type OnChunk<'a, E> = &'a (dyn Fn(usize, &mut [E]) + Sync);
+type OnChunks<'a, A, B> = &'a (dyn Fn(usize, &mut [A], &mut [B]) + Sync);
+
 /// Whether a loop over `elements` is worth more than one thread here.
 #[inline]
 pub fn pays(elements: usize) -> bool {
@@ -18,11 +22,7 @@ pub fn pays(elements: usize) -> bool {
 
 /// Calls `f(start, piece)` for consecutive pieces of `out`; in parallel where that pays.
 pub fn pieces<E: Send>(out: &mut [E], f: impl Fn(usize, &mut [E]) + Sync) {
-    if pays(out.len()) {
-        chunks(out, PIECE, |i, piece| f(i * PIECE, piece));
-    } else {
-        f(0, out);
-    }
+    if pays(out.len()) { share(out, PIECE, PIECE, &f) } else { f(0, out) }
 }
 
 /// Calls `f(first_row, rows)` for consecutive blocks of whole rows of `out`; in parallel where that pays.
@@ -35,7 +35,7 @@ pub fn row_blocks<E: Send>(out: &mut [E], row: usize, work: usize, f: impl Fn(us
     let rows = out.len() / row;
     if rows > 1 && pays(rows * work.max(row)) {
         let block = (PIECE / work.max(row).max(1)).max(1);
-        chunks(out, block * row, |i, piece| f(i * block, piece));
+        share(out, block * row, block, &f);
     } else {
         f(0, out);
     }
@@ -46,9 +46,7 @@ pub fn row_blocks<E: Send>(out: &mut [E], row: usize, work: usize, f: impl Fn(us
 /// # Panics
 /// If `size` is 0.
 pub fn chunks<E: Send>(out: &mut [E], size: usize, f: impl Fn(usize, &mut [E]) + Sync) {
-    let cut = Cut::new(out, size);
-    // SAFETY: `tasks` calls with every number once.
-    tasks(cut.count(), |i| f(i, unsafe { cut.chunk(i) }));
+    share(out, size, 1, &f);
 }
 
 /// [`chunks`], or one after the other on the caller's thread where it does not pay.
@@ -56,11 +54,19 @@ pub fn chunks<E: Send>(out: &mut [E], size: usize, f: impl Fn(usize, &mut [E]) +
 /// # Panics
 /// If `size` is 0.
 pub fn chunks_if<E: Send>(pays: bool, out: &mut [E], size: usize, f: impl Fn(usize, &mut [E]) + Sync) {
+    let f: OnChunk<'_, E> = &f;
     if pays {
-        chunks(out, size, f);
+        share(out, size, 1, f);
     } else {
         out.chunks_mut(size).enumerate().for_each(|(i, chunk)| f(i, chunk));
     }
+}
+
+/// Calls `f(i step, chunk)` for the chunks of `size` elements.
+fn share<E: Send>(out: &mut [E], size: usize, step: usize, f: OnChunk<'_, E>) {
+    let cut = Cut::new(out, size);
+    // SAFETY: `tasks` calls with every number once.
+    tasks(cut.count(), |i| f(i * step, unsafe { cut.chunk(i) }));
 }
 
 /// [`chunks2`], or one after the other on the caller's thread where it does not pay.
@@ -73,6 +79,7 @@ pub fn chunks2_if<A: Send, B: Send>(
     (b, size_b): (&mut [B], usize),
     f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
 ) {
+    let f: OnChunks<'_, A, B> = &f;
     if pays {
         chunks2((a, size_a), (b, size_b), f);
     } else {

@@ -6,8 +6,8 @@ use crate::Var;
 use crate::case::{Case, draw};
 use crate::op::{At, Cotangents, Keeps, Op, apply};
 use kniff_tensor::kernels::batch_norm::{self as kernel, Saved};
+use kniff_tensor::kernels::planes;
 use kniff_tensor::kernels::reduce::{self, Sum};
-use kniff_tensor::kernels::{Identity, planes};
 use kniff_tensor::{Element, Shape, Tensor};
 
 /// The mean and the variance of every channel of a batch.
@@ -81,7 +81,7 @@ impl<E: Element> Op<E> for BatchNorm<E> {
         let (images, _, length) = planes_of(data.shape());
         if length == 1 {
             let (mean, inverse) = (self.moments.mean.contiguous(), self.inverse_deviation());
-            kernel::apply(Identity, dense(&data), (dense(&mean), &inverse), affine, out.make_mut());
+            kernel::apply(dense(&data), (dense(&mean), &inverse), affine, out.make_mut());
             return out;
         }
         planes::affine(dense(&data), length, &self.numbers(affine.0, affine.1).repeat(images), out.make_mut());

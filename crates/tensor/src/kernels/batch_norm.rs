@@ -4,7 +4,6 @@
 //! are joined by the formula of Chan, Golub and LeVeque, in pairs. A layout [N, C, L] differs only in how a block of
 //! rows is walked; the joins and the formulas stay as they are.
 
-use super::elementwise::Unary;
 use crate::Element;
 use crate::buffer::Buffer;
 use crate::parallel::{self, pays};
@@ -65,6 +64,11 @@ fn over_blocks<E: Element>(
 /// If lengths do not fit.
 #[track_caller]
 pub fn statistics<E: Element>(x: &[E], channels: usize, mean: &mut [E], var: &mut [E]) {
+    E::batch_norm_statistics(x, channels, mean, var);
+}
+
+/// [`statistics`], where it is compiled.
+pub(super) fn statistics_here<E: Element>(x: &[E], channels: usize, mean: &mut [E], var: &mut [E]) {
     let rows = check(x.len(), channels, &[mean.len(), var.len()]);
     if rows == 0 {
         mean.fill(E::NAN);
@@ -181,8 +185,7 @@ pub fn inverse_std<E: Element>(var: &[E], epsilon: E) -> Vec<E> {
     var.iter().map(|&v| E::ONE / (v + epsilon).sqrt()).collect()
 }
 
-struct Apply<'a, E, F> {
-    f: F,
+struct Apply<'a, E> {
     x: &'a [E],
     mean: &'a [E],
     factor: &'a [E],
@@ -190,7 +193,7 @@ struct Apply<'a, E, F> {
     out: &'a mut [E],
 }
 
-impl<E: Element, F: Unary<E>> Kernel for Apply<'_, E, F> {
+impl<E: Element> Kernel for Apply<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
@@ -198,21 +201,23 @@ impl<E: Element, F: Unary<E>> Kernel for Apply<'_, E, F> {
         for (out, x) in self.out.chunks_exact_mut(n).zip(self.x.chunks_exact(n)) {
             let (factor, shift) = (&self.factor[..n], &self.shift[..n]);
             for j in 0..n {
-                out[j] = self.f.at::<I>(I::mul_add(x[j] - self.mean[j], factor[j], shift[j]));
+                out[j] = I::mul_add(x[j] - self.mean[j], factor[j], shift[j]);
             }
         }
     }
 }
 
-/// `out = f(gamma (x - mean) inv_std + beta)`, channel by channel; `None` stands for a gamma of 1 and a beta of 0.
-///
-/// `f` is the activation that follows, or [`super::Identity`].
+/// `out = gamma (x - mean) inv_std + beta`, channel by channel; `None` stands for a gamma of 1 and a beta of 0.
 ///
 /// # Panics
 /// If lengths do not fit.
 #[track_caller]
-pub fn apply<E: Element, F: Unary<E>>(
-    f: F,
+pub fn apply<E: Element>(x: &[E], moments: (&[E], &[E]), affine: (Option<&[E]>, Option<&[E]>), out: &mut [E]) {
+    E::batch_norm_apply(x, moments, affine, out);
+}
+
+/// [`apply`], where it is compiled.
+pub(super) fn apply_here<E: Element>(
     x: &[E],
     (mean, inv_std): (&[E], &[E]),
     (gamma, beta): (Option<&[E]>, Option<&[E]>),
@@ -224,7 +229,7 @@ pub fn apply<E: Element, F: Unary<E>>(
     let (factor, shift) = (factors(inv_std, gamma), beta.map_or_else(|| vec![E::ZERO; n], <[E]>::to_vec));
     parallel::row_blocks(out, n, n, |first, out| {
         let x = &x[first * n..first * n + out.len()];
-        dispatch(Apply { f, x, mean, factor: &factor, shift: &shift, out });
+        dispatch(Apply { x, mean, factor: &factor, shift: &shift, out });
     });
 }
 
@@ -312,6 +317,11 @@ impl<E: Element, const RELU: bool> Kernel for Sums<'_, E, RELU> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn backward_sums<E: Element>(saved: Saved<'_, E>, dy: &[E], dgamma: &mut [E], dbeta: &mut [E]) {
+    E::batch_norm_backward_sums(saved, dy, dgamma, dbeta);
+}
+
+/// [`backward_sums`], where it is compiled.
+pub(super) fn backward_sums_here<E: Element>(saved: Saved<'_, E>, dy: &[E], dgamma: &mut [E], dbeta: &mut [E]) {
     let rows = saved.check(dy);
     let n = saved.mean.len();
     check(dy.len(), n, &[dgamma.len(), dbeta.len()]);
@@ -365,6 +375,11 @@ impl<E: Element, const RELU: bool> Kernel for Input<'_, E, RELU> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn backward_input<E: Element>(saved: Saved<'_, E>, dy: &[E], dgamma: &[E], dbeta: &[E], dx: &mut [E]) {
+    E::batch_norm_backward_input(saved, dy, dgamma, dbeta, dx);
+}
+
+/// [`backward_input`], where it is compiled.
+pub(super) fn backward_input_here<E: Element>(saved: Saved<'_, E>, dy: &[E], dgamma: &[E], dbeta: &[E], dx: &mut [E]) {
     let count = E::from_usize(saved.check(dy).max(1));
     let n = saved.mean.len();
     check(dx.len(), n, &[dgamma.len(), dbeta.len()]);
@@ -386,8 +401,6 @@ pub fn backward_input<E: Element>(saved: Saved<'_, E>, dy: &[E], dgamma: &[E], d
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::kernels::Identity;
-    use crate::ops::elementwise::ReluKernel;
     use crate::{Rng, Tensor};
 
     fn close(a: &[f64], b: &[f64], tolerance: f64) {
@@ -432,14 +445,10 @@ mod tests {
             for (affine, relu) in [(true, false), (true, true), (false, false)] {
                 let (g, b) = if affine { (Some(gamma.slice_of()), Some(beta.slice_of())) } else { (None, None) };
                 let plain = if affine { hat.mul(&gamma).add(&beta) } else { hat.clone() };
-                let y = if relu { plain.relu() } else { plain };
+                let y = if relu { plain.relu() } else { plain.clone() };
                 let mut out = vec![f64::NAN; rows * n];
-                if relu {
-                    apply(ReluKernel, x.slice_of(), (mean.slice_of(), &inv), (g, b), &mut out);
-                } else {
-                    apply(Identity, x.slice_of(), (mean.slice_of(), &inv), (g, b), &mut out);
-                }
-                close(&out, y.slice_of(), 1e-13);
+                apply(x.slice_of(), (mean.slice_of(), &inv), (g, b), &mut out);
+                close(&out, plain.slice_of(), 1e-13);
                 let dz = if relu { dy.mul(&y.gt(&Tensor::scalar(0.0))) } else { dy.clone() };
                 let saved = Saved {
                     x: x.slice_of(),

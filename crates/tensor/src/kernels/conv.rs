@@ -298,6 +298,11 @@ fn each_image<E: Element>(batch: &mut [E], image: usize, work: usize, f: impl Fn
 /// # Panics
 /// If a slice is too short for the geometry.
 pub fn forward<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
+    E::convolve(g, x, w, bias, y);
+}
+
+/// [`forward`], where it is compiled.
+pub(super) fn forward_here<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], bias: Option<&[E]>, y: &mut [E]) {
     if g.in_tiles(y.len() / g.output_len().max(1))
         && let (Some(x), Some(w), Some(y)) = (amx::single(x), amx::single(w), amx::single_mut(y))
     {
@@ -361,6 +366,11 @@ pub(super) fn forward_direct<E: Element>(g: &ConvGeometry, x: &[E], w: &[E], fin
 /// # Panics
 /// If a slice is too short for the geometry.
 pub fn backward_input<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut [E]) {
+    E::convolve_backward_input(g, dy, w, dx);
+}
+
+/// [`backward_input`], where it is compiled.
+pub(super) fn backward_input_here<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut [E]) {
     if g.in_tiles(dx.len() / g.input_len().max(1))
         && let (Some(dy), Some(w), Some(dx)) = (amx::single(dy), amx::single(w), amx::single_mut(dx))
     {
@@ -409,6 +419,11 @@ pub fn backward_input<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E], dx: &mut 
 /// # Panics
 /// If a slice is too short for the geometry.
 pub fn backward_weight<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], dw: &mut [E]) {
+    E::convolve_backward_weight(g, x, dy, dw);
+}
+
+/// [`backward_weight`], where it is compiled.
+pub(super) fn backward_weight_here<E: Element>(g: &ConvGeometry, x: &[E], dy: &[E], dw: &mut [E]) {
     let (len, images) = (dw.len(), if g.output_len() == 0 { 0 } else { dy.len() / g.output_len() });
     if len == 0 {
         return;

@@ -9,6 +9,7 @@ use crate::buffer::Buffer;
 use crate::{Element, parallel};
 use engine::Engine;
 pub(super) use engine::Product;
+pub(super) use narrow::product_here;
 pub(crate) use narrow::product_then;
 use std::marker::PhantomData;
 
@@ -146,9 +147,15 @@ pub fn gemm_then<E: Element>(
     a: MatRef<'_, E>,
     b: MatRef<'_, E>,
     beta: E,
-    mut c: MatMut<'_, E>,
+    c: MatMut<'_, E>,
     f: impl Fn(Block<'_, E>) + Sync,
 ) {
+    E::gemm_then(a, b, beta, c, &f);
+}
+
+/// [`gemm_then`], where it is compiled.
+#[track_caller]
+pub(super) fn gemm_here<E: Element>(a: MatRef<'_, E>, b: MatRef<'_, E>, beta: E, mut c: MatMut<'_, E>, f: Then<'_, E>) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let fits = k == b.rows && m == c.rows && n == c.cols;
     assert!(fits, "gemm: {m} x {k} times {} x {n} into {} x {}", b.rows, c.rows, c.cols);
@@ -177,13 +184,7 @@ pub fn gemm_then<E: Element>(
     in_pieces(a, b, beta, c, f);
 }
 
-fn in_pieces<E: Element>(
-    a: MatRef<'_, E>,
-    b: MatRef<'_, E>,
-    beta: E,
-    c: MatMut<'_, E>,
-    f: impl Fn(Block<'_, E>) + Sync,
-) {
+fn in_pieces<E: Element>(a: MatRef<'_, E>, b: MatRef<'_, E>, beta: E, c: MatMut<'_, E>, f: Then<'_, E>) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let engine = Engine::here();
     let (block_m, block_n) = cut(m, n, k, engine.narrowest());
@@ -216,7 +217,7 @@ pub(super) fn panels_then<E: Element>(
     a: panels::Left<'_, E>,
     b: panels::Right<'_, E>,
     c: MatMut<'_, E>,
-    f: impl Fn(Block<'_, E>) + Sync,
+    f: Then<'_, E>,
 ) {
     if m == 0 || n == 0 {
         return;
@@ -307,6 +308,9 @@ impl<E: Copy> Target<E> {
         Self { at: unsafe { self.at.add(r * self.row_stride + s) }, ..self }
     }
 }
+
+/// What is done with a finished block.
+pub(super) type Then<'a, E> = &'a (dyn Fn(Block<'_, E>) + Sync);
 
 /// A finished block of an output: rows of neighbouring columns that nothing else touches.
 #[derive(Debug)]
@@ -401,7 +405,7 @@ mod tests {
                 let out = Target { at: wide.as_mut_ptr(), row_stride: n };
                 Engine::here().multiply(a, b, E::from_f64(beta), out);
             }
-            own::multiply(a, b, E::from_f64(beta), MatMut::row_major(&mut own, m, n), |_| {});
+            own::multiply(a, b, E::from_f64(beta), MatMut::row_major(&mut own, m, n), &|_| {});
             for (g, e) in got.iter().chain(&portable).chain(&wide).chain(&own).zip(expected.iter().cycle()) {
                 let error = (g.to_f64() - e).abs() / (k as f64).sqrt().max(1.0);
                 assert!(error <= tolerance, "{m}x{n}x{k} {ta} {tb} {beta}: {g} instead of {e}");

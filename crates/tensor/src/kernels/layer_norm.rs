@@ -11,6 +11,11 @@ use crate::{Element, parallel};
 /// If lengths do not fit.
 #[track_caller]
 pub fn statistics<E: Element>(x: &[E], n: usize, epsilon: E, out: &mut [E]) {
+    E::layer_norm_statistics(x, n, epsilon, out);
+}
+
+/// [`statistics`], where it is compiled.
+pub(super) fn statistics_here<E: Element>(x: &[E], n: usize, epsilon: E, out: &mut [E]) {
     assert!(out.len() / 2 * n == x.len(), "layer_norm: {} numbers for rows of {n} of {} elements", out.len(), x.len());
     reduce::row_moments(x, n, out);
     for pair in out.chunks_exact_mut(2) {
@@ -77,6 +82,11 @@ impl<E: Element> Kernel for Apply<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn apply<E: Element>(saved: Saved<'_, E>, beta: &[E], out: &mut [E]) {
+    E::layer_norm_apply(saved, beta, out);
+}
+
+/// [`apply`], where it is compiled.
+pub(super) fn apply_here<E: Element>(saved: Saved<'_, E>, beta: &[E], out: &mut [E]) {
     saved.check(out.len());
     assert!(beta.len() == saved.gamma.len(), "layer_norm: {} shifts for {} factors", beta.len(), saved.gamma.len());
     saved.blocks(out, |saved, _, out| dispatch(Apply { saved, beta, out }));
@@ -107,7 +117,12 @@ impl<E: Element> Kernel for Hats<'_, E> {
 /// # Panics
 /// If lengths do not fit.
 #[track_caller]
-pub fn backward_sums<E: Element>(
+pub fn backward_sums<E: Element>(saved: Saved<'_, E>, dy: &[E], scratch: &mut [E], sums: (&mut [E], &mut [E])) {
+    E::layer_norm_backward_sums(saved, dy, scratch, sums);
+}
+
+/// [`backward_sums`], where it is compiled.
+pub(super) fn backward_sums_here<E: Element>(
     saved: Saved<'_, E>,
     dy: &[E],
     scratch: &mut [E],
@@ -152,6 +167,11 @@ impl<E: Element> Kernel for Input<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn backward_input<E: Element>(saved: Saved<'_, E>, dy: &[E], dx: &mut [E]) {
+    E::layer_norm_backward_input(saved, dy, dx);
+}
+
+/// [`backward_input`], where it is compiled.
+pub(super) fn backward_input_here<E: Element>(saved: Saved<'_, E>, dy: &[E], dx: &mut [E]) {
     saved.check(dy.len());
     saved.check(dx.len());
     saved.blocks(dx, |saved, here, out| dispatch(Input { saved, dy: &dy[here], out }));

@@ -7,6 +7,7 @@ mod ahead;
 pub(crate) mod amx;
 pub mod batch_norm;
 mod columns;
+mod compiled;
 pub mod conv;
 pub(crate) mod conv_plan;
 mod depthwise;
@@ -34,7 +35,7 @@ mod transpose;
 mod winograd;
 
 /// What the kernels need to know about an element type; implemented for `f32` and `f64` only.
-pub trait Kernels: math::Math + gemm::Product + panels::Tiled {}
+pub trait Kernels: math::Math + gemm::Product + panels::Tiled + compiled::Compiled {}
 impl Kernels for f32 {}
 impl Kernels for f64 {}
 

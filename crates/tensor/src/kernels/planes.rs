@@ -71,6 +71,11 @@ impl<E: Element> Kernel for Affine<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn affine<E: Element>(x: &[E], length: usize, rows: &[[E; 3]], out: &mut [E]) {
+    E::planes_affine(x, length, rows, out);
+}
+
+/// [`affine`], where it is compiled.
+pub(super) fn affine_here<E: Element>(x: &[E], length: usize, rows: &[[E; 3]], out: &mut [E]) {
     check("planes::affine", length, rows.len(), &[x.len(), out.len()]);
     parallel::row_blocks(out, length, length, |first, out| {
         let count = out.len() / length;
@@ -108,6 +113,11 @@ impl<E: Element> Kernel for Combine<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn combine<E: Element>(dy: &[E], x: &[E], length: usize, rows: &[[E; 4]], out: &mut [E]) {
+    E::planes_combine(dy, x, length, rows, out);
+}
+
+/// [`combine`], where it is compiled.
+pub(super) fn combine_here<E: Element>(dy: &[E], x: &[E], length: usize, rows: &[[E; 4]], out: &mut [E]) {
     check("planes::combine", length, rows.len(), &[dy.len(), x.len(), out.len()]);
     parallel::row_blocks(out, length, 2 * length, |first, out| {
         let count = out.len() / length;
@@ -143,6 +153,11 @@ impl<E: Element> Kernel for Sums<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn sums<E: Element>(dy: &[E], x: &[E], length: usize, centres: &[E], out: &mut [E]) {
+    E::planes_sums(dy, x, length, centres, out);
+}
+
+/// [`sums`], where it is compiled.
+pub(super) fn sums_here<E: Element>(dy: &[E], x: &[E], length: usize, centres: &[E], out: &mut [E]) {
     check("planes::sums", length, centres.len(), &[dy.len(), x.len()]);
     assert!(out.len() == 2 * centres.len(), "planes::sums: {} numbers for {} rows", out.len(), centres.len());
     parallel::row_blocks(out, 2, 2 * length, |first, out| {
@@ -162,6 +177,11 @@ pub fn sums<E: Element>(dy: &[E], x: &[E], length: usize, centres: &[E], out: &m
 /// If lengths do not fit.
 #[track_caller]
 pub fn channel_moments<E: Element>(x: &[E], length: usize, mean: &mut [E], var: &mut [E]) {
+    E::channel_moments(x, length, mean, var);
+}
+
+/// [`channel_moments`], where it is compiled.
+pub(super) fn channel_moments_here<E: Element>(x: &[E], length: usize, mean: &mut [E], var: &mut [E]) {
     let channels = mean.len();
     let n = x.len().checked_div(channels * length).unwrap_or(0);
     check("planes::channel_moments", length, n * channels, &[x.len()]);

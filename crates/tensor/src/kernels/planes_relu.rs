@@ -49,6 +49,11 @@ impl<E: Element> Kernel for Forward<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn forward<E: Element>(x: &[E], plus: Option<&[E]>, length: usize, rows: &[[E; 3]], out: &mut [E]) {
+    E::planes_relu(x, plus, length, rows, out);
+}
+
+/// [`forward`], where it is compiled.
+pub(super) fn forward_here<E: Element>(x: &[E], plus: Option<&[E]>, length: usize, rows: &[[E; 3]], out: &mut [E]) {
     check("planes_relu::forward", length, rows.len(), &[x.len(), out.len(), plus.map_or(x.len(), <[E]>::len)]);
     parallel::row_blocks(out, length, length, |first, out| {
         let (here, count) = (first * length..first * length + out.len(), out.len() / length);
@@ -97,6 +102,11 @@ impl<E: Element> Kernel for Sums<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn sums<E: Element>(dy: &[E], x: &[E], length: usize, rows: &[[E; 3]], out: &mut [E]) {
+    E::planes_relu_sums(dy, x, length, rows, out);
+}
+
+/// [`sums`], where it is compiled.
+pub(super) fn sums_here<E: Element>(dy: &[E], x: &[E], length: usize, rows: &[[E; 3]], out: &mut [E]) {
     check("planes_relu::sums", length, rows.len(), &[dy.len(), x.len()]);
     assert!(out.len() == 2 * rows.len(), "planes_relu::sums: {} numbers for {} rows", out.len(), rows.len());
     parallel::row_blocks(out, 2, 2 * length, |first, out| {
@@ -137,6 +147,11 @@ impl<E: Element> Kernel for Combine<'_, E> {
 /// If lengths do not fit.
 #[track_caller]
 pub fn combine<E: Element>(dy: &[E], x: &[E], length: usize, rows: (&[[E; 3]], &[[E; 4]]), out: &mut [E]) {
+    E::planes_relu_combine(dy, x, length, rows, out);
+}
+
+/// [`combine`], where it is compiled.
+pub(super) fn combine_here<E: Element>(dy: &[E], x: &[E], length: usize, rows: (&[[E; 3]], &[[E; 4]]), out: &mut [E]) {
     check("planes_relu::combine", length, rows.0.len(), &[dy.len(), x.len(), out.len()]);
     assert!(rows.0.len() == rows.1.len(), "planes_relu::combine: {} rows and {}", rows.0.len(), rows.1.len());
     parallel::row_blocks(out, length, 2 * length, |first, out| {
@@ -183,7 +198,12 @@ impl<E: Element> Kernel for GatedSums<'_, E> {
 /// # Panics
 /// If lengths do not fit.
 #[track_caller]
-pub fn gated_sums<E: Element>(
+pub fn gated_sums<E: Element>(sides: (&[E], &[E], &[E]), length: usize, centres: &[E], gated: &mut [E], out: &mut [E]) {
+    E::planes_relu_gated_sums(sides, length, centres, gated, out);
+}
+
+/// [`gated_sums`], where it is compiled.
+pub(super) fn gated_sums_here<E: Element>(
     (dy, y, x): (&[E], &[E], &[E]),
     length: usize,
     centres: &[E],

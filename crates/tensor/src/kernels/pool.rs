@@ -210,6 +210,11 @@ impl Divisor {
 
 /// The sum under every window over its divisor.
 pub fn mean<E: Element>(w: &PoolWindows, divisor: Divisor, x: &[E], y: &mut [E]) {
+    E::pool_mean(w, divisor, x, y);
+}
+
+/// [`mean`], where it is compiled.
+pub(super) fn mean_here<E: Element>(w: &PoolWindows, divisor: Divisor, x: &[E], y: &mut [E]) {
     let (plane, outputs) = w.planes();
     parallel::row_blocks(y, outputs, plane, |first, y| {
         for (i, y) in y.chunks_exact_mut(outputs).enumerate() {
@@ -228,6 +233,11 @@ pub fn mean<E: Element>(w: &PoolWindows, divisor: Divisor, x: &[E], y: &mut [E])
 
 /// The adjoint of [`mean`]: spreads every output over its window.
 pub fn spread<E: Element>(w: &PoolWindows, divisor: Divisor, y: &[E], x: &mut [E]) {
+    E::pool_spread(w, divisor, y, x);
+}
+
+/// [`spread`], where it is compiled.
+pub(super) fn spread_here<E: Element>(w: &PoolWindows, divisor: Divisor, y: &[E], x: &mut [E]) {
     let (plane, outputs) = w.planes();
     parallel::row_blocks(x, plane, plane, |first, x| {
         x.fill(E::ZERO);

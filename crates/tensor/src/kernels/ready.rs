@@ -36,6 +36,18 @@ impl<E: Element> Ready<E> {
 /// `y = x W^T + b` for rows of x, and the ReLU of it if asked for.
 pub(crate) fn linear<E: Element>(
     x: &[E],
+    weight: (&[E], &Ready<E>),
+    sizes: (usize, usize, usize),
+    bias: Option<&[E]>,
+    relu: bool,
+    y: &mut [E],
+) {
+    E::linear_ready(x, weight, sizes, bias, relu, y);
+}
+
+/// [`linear`], where it is compiled.
+pub(super) fn linear_here<E: Element>(
+    x: &[E],
     (w, ready): (&[E], &Ready<E>),
     (rows, inputs, outputs): (usize, usize, usize),
     bias: Option<&[E]>,
@@ -47,7 +59,7 @@ pub(crate) fn linear<E: Element>(
     });
     let a = Left { data: x, row: inputs, by_columns: false };
     let b = Right { data: panels, row: PANEL, panel: inputs * PANEL };
-    panels_then((rows, outputs, inputs), a, b, MatMut::row_major(y, rows, outputs), |block| {
+    panels_then((rows, outputs, inputs), a, b, MatMut::row_major(y, rows, outputs), &|block| {
         if relu || bias.is_some() {
             let bias = bias.map(|bias| &bias[block.columns()]);
             dispatch(Then { bias, relu, block });
@@ -82,6 +94,17 @@ impl<E: Element> Kernel for Then<'_, E> {
 
 /// `y = max(conv(x, w) + b + addend, 0)`, of which bias, addend and limit may be missing.
 pub(crate) fn convolve<E: Element>(
+    g: &ConvGeometry,
+    x: &[E],
+    weight: (&[E], &Ready<E>),
+    finish: (Option<&[E]>, Option<&[E]>, bool),
+    y: &mut [E],
+) {
+    E::convolve_ready(g, x, weight, finish, y);
+}
+
+/// [`convolve`], where it is compiled.
+pub(super) fn convolve_here<E: Element>(
     g: &ConvGeometry,
     x: &[E],
     (w, ready): (&[E], &Ready<E>),

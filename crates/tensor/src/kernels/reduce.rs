@@ -387,6 +387,11 @@ impl<E: Element> Kernel for Moments<'_, E> {
 ///
 /// Two passes over each row, so that a mean that is large beside the deviations does no harm.
 pub fn row_moments<E: Element>(x: &[E], n: usize, out: &mut [E]) {
+    E::row_moments(x, n, out);
+}
+
+/// [`row_moments`], where it is compiled.
+pub(super) fn row_moments_here<E: Element>(x: &[E], n: usize, out: &mut [E]) {
     if n == 0 {
         return out.fill(E::NAN);
     }

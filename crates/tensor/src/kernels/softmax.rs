@@ -150,11 +150,21 @@ pub(super) fn max_and_log_sum<E: Element, I: Isa>(x: &[E]) -> (E, E) {
 
 /// `out[r] = e^x[r] / sum e^x[r]` for rows of `n` elements.
 pub fn softmax<E: Element>(x: &[E], n: usize, out: &mut [E]) {
+    E::softmax(x, n, out);
+}
+
+/// [`softmax`], where it is compiled.
+pub(super) fn softmax_here<E: Element>(x: &[E], n: usize, out: &mut [E]) {
     rows(Form::Softmax, x, n, out);
 }
 
 /// `out[r] = x[r] - ln sum e^x[r]` for rows of `n` elements.
 pub fn log_softmax<E: Element>(x: &[E], n: usize, out: &mut [E]) {
+    E::log_softmax(x, n, out);
+}
+
+/// [`log_softmax`], where it is compiled.
+pub(super) fn log_softmax_here<E: Element>(x: &[E], n: usize, out: &mut [E]) {
     rows(Form::LogSoftmax, x, n, out);
 }
 
@@ -184,6 +194,11 @@ impl<E: Element> Kernel for LogSumExp<'_, E> {
 
 /// `out[r] = ln sum e^x[r]` for rows of `n` elements; -inf for a row of -inf, and for no elements.
 pub fn logsumexp<E: Element>(x: &[E], n: usize, out: &mut [E]) {
+    E::logsumexp(x, n, out);
+}
+
+/// [`logsumexp`], where it is compiled.
+pub(super) fn logsumexp_here<E: Element>(x: &[E], n: usize, out: &mut [E]) {
     if n == 0 {
         return out.fill(E::NEG_INFINITY);
     }

@@ -194,6 +194,11 @@ impl<E: Element> Kernel for Forward<'_, E> {
 /// If lengths do not fit or a label is out of range.
 #[track_caller]
 pub fn forward<E: Element>(x: &[E], n: usize, targets: Targets<'_, E>, losses: &mut [E], lse: &mut [E]) {
+    E::softmax_ce(x, n, targets, losses, lse);
+}
+
+/// [`forward`], where it is compiled.
+pub(super) fn forward_here<E: Element>(x: &[E], n: usize, targets: Targets<'_, E>, losses: &mut [E], lse: &mut [E]) {
     let rows = losses.len();
     assert!(n > 0 && x.len() == rows * n && lse.len() == rows, "softmax_ce: {} logits, {rows} rows of {n}", x.len());
     targets.check(rows, n);
@@ -240,6 +245,18 @@ impl<E: Element> Kernel for Backward<'_, E> {
 /// If lengths do not fit or a label is out of range.
 #[track_caller]
 pub fn backward<E: Element>(
+    x: &[E],
+    n: usize,
+    targets: Targets<'_, E>,
+    lse: &[E],
+    scale: Scale<'_, E>,
+    grad: &mut [E],
+) {
+    E::softmax_ce_backward(x, n, targets, lse, scale, grad);
+}
+
+/// [`backward`], where it is compiled.
+pub(super) fn backward_here<E: Element>(
     x: &[E],
     n: usize,
     targets: Targets<'_, E>,
@@ -305,6 +322,18 @@ impl<E: Element> Kernel for Both<'_, E> {
 /// If lengths do not fit or a label is out of range.
 #[track_caller]
 pub fn forward_backward<E: Element>(
+    x: &[E],
+    n: usize,
+    targets: Targets<'_, E>,
+    scale: Scale<'_, E>,
+    losses: &mut [E],
+    grad: &mut [E],
+) {
+    E::softmax_ce_forward_backward(x, n, targets, scale, losses, grad);
+}
+
+/// [`forward_backward`], where it is compiled.
+pub(super) fn forward_backward_here<E: Element>(
     x: &[E],
     n: usize,
     targets: Targets<'_, E>,

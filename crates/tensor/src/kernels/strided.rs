@@ -4,6 +4,11 @@ use crate::{Element, Shape, parallel};
 
 /// `out`, row-major, becomes the array that `strides` describe in `source`.
 pub fn copy<E: Element>(source: &[E], strides: &[usize], shape: &Shape, out: &mut [E]) {
+    E::strided_copy(source, strides, shape, out);
+}
+
+/// [`copy`], where it is compiled.
+pub(super) fn copy_here<E: Element>(source: &[E], strides: &[usize], shape: &Shape, out: &mut [E]) {
     if out.is_empty() {
         return;
     }

@@ -21,16 +21,23 @@ const LOOKS: u32 = 64;
 /// Which thread does which task is left to chance; a result must not depend on it. Called from within a task, or while
 /// another thread has the crew at work, it does all tasks itself.
 pub fn tasks(tasks: usize, f: impl Fn(usize) + Sync) {
+    share(tasks, &f);
+}
+
+/// A job: behind a reference, so that all that is done with it is compiled once and not for each closure.
+type Job<'a> = &'a (dyn Fn(usize) + Sync);
+
+fn share(tasks: usize, f: Job<'_>) {
     let threads = rayon::current_num_threads();
     if tasks < 2 || threads < 2 || WORKS.get() {
         return (0..tasks).for_each(f);
     }
     let own = OWN.with(|own| own.borrow().clone());
     match own {
-        Some(crew) => crew.run(tasks, &f),
+        Some(crew) => crew.run(tasks, f),
         // A worker of another pool has its share of the cores already.
         None if rayon::current_thread_index().is_some() => (0..tasks).for_each(f),
-        None => ALL.get_or_init(|| Crew::new(threads)).run(tasks, &f),
+        None => ALL.get_or_init(|| Crew::new(threads)).run(tasks, f),
     }
 }
 
@@ -72,10 +79,8 @@ struct Crew {
 /// are written while the number is odd, which no worker takes a task under.
 struct Shared {
     tickets: Vec<Ticket>,
-    /// A `*const F` of the job's closure.
+    /// Where the [`Job`] itself is.
     closure: AtomicPtr<()>,
-    /// A `Call` that knows F.
-    call: AtomicPtr<()>,
     tasks: AtomicUsize,
     done: AtomicUsize,
     panic: Mutex<Option<Box<dyn Any + Send>>>,
@@ -87,17 +92,6 @@ struct Shared {
 #[repr(align(128))]
 #[derive(Default)]
 struct Ticket(AtomicU64);
-
-/// Calls the closure behind the pointer with the number of a task.
-type Call = unsafe fn(*const (), usize);
-
-/// # Safety
-/// `closure` points to an F that is alive.
-unsafe fn call<F: Fn(usize) + Sync>(closure: *const (), task: usize) {
-    // SAFETY: the caller's promise.
-    let f = unsafe { &*closure.cast::<F>() };
-    f(task);
-}
 
 fn job(ticket: u64) -> u64 {
     ticket >> 32
@@ -129,7 +123,6 @@ impl Crew {
         let shared = Arc::new(Shared {
             tickets: (0..threads).map(|_| Ticket::default()).collect(),
             closure: AtomicPtr::default(),
-            call: AtomicPtr::default(),
             tasks: AtomicUsize::new(0),
             done: AtomicUsize::new(0),
             panic: Mutex::new(None),
@@ -144,7 +137,7 @@ impl Crew {
         Self { shared, workers, busy: Mutex::new(()) }
     }
 
-    fn run<F: Fn(usize) + Sync>(&self, tasks: usize, f: &F) {
+    fn run(&self, tasks: usize, f: Job<'_>) {
         let claim = match self.busy.try_lock() {
             Ok(claim) => claim,
             // Nothing is left half-done by a panic under this lock: it is handed on after the job's end.
@@ -174,12 +167,11 @@ impl Drop for Crew {
 
 impl Shared {
     /// Publishes a job, takes part in it and waits for its end.
-    fn start<F: Fn(usize) + Sync>(&self, tasks: usize, f: &F, workers: &[JoinHandle<()>]) {
+    fn start(&self, tasks: usize, f: Job<'_>, workers: &[JoinHandle<()>]) {
         let number = job(self.tickets[0].0.load(Ordering::Relaxed));
         self.tickets.iter().for_each(|t| t.0.store((number + 1) << 32, Ordering::SeqCst));
         // Release: who sees one of these sees that the old job is closed.
-        self.closure.store(std::ptr::from_ref(f).cast_mut().cast(), Ordering::Release);
-        self.call.store(call::<F> as Call as *mut (), Ordering::Release);
+        self.closure.store(std::ptr::from_ref(&f).cast_mut().cast(), Ordering::Release);
         self.tasks.store(tasks, Ordering::Release);
         self.done.store(0, Ordering::Release);
         // The number wraps after 2^32 jobs; none sleeps through so many with a ticket in hand.
@@ -193,7 +185,7 @@ impl Shared {
                 worker.thread().unpark();
             }
         }
-        self.take_part(0, number, tasks, (std::ptr::from_ref(f).cast(), call::<F>));
+        self.take_part(0, number, tasks, std::ptr::from_ref(&f).cast());
         let mut looks = 0u32;
         while self.done.load(Ordering::Acquire) < tasks {
             looks += 1;
@@ -213,14 +205,14 @@ impl Shared {
     }
 
     /// Does tasks of a job until none is left, those of the own share first.
-    fn take_part(&self, me: usize, number: u64, tasks: usize, (closure, call): (*const (), Call)) {
+    fn take_part(&self, me: usize, number: u64, tasks: usize, closure: *const Job<'_>) {
         let shares = self.tickets.len();
         for share in (me..shares).chain(0..me) {
             let end = self.first(share + 1, tasks);
             while let Some(task) = self.tickets[share].take(number, end) {
                 // SAFETY: the task was taken from job `number`, whose closure this is; `start` does not return, and the
                 // closure lives, until this task is counted as done.
-                let result = catch_unwind(AssertUnwindSafe(|| unsafe { call(closure, task) }));
+                let result = catch_unwind(AssertUnwindSafe(|| unsafe { (*closure)(task) }));
                 if let Err(panic) = result {
                     self.panic.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get_or_insert(panic);
                 }
@@ -238,13 +230,10 @@ impl Shared {
         while let Some(number) = self.next_job(me, share, last) {
             last = number;
             let closure = self.closure.load(Ordering::Acquire).cast_const();
-            let call = self.call.load(Ordering::Acquire);
             let tasks = self.tasks.load(Ordering::Acquire);
-            // SAFETY: the field holds what `start` stored, a `Call`: a job was published, so it is not null. If the
-            // three fields are not of job `number`, then that job was closed before they were written, and
+            // If these two are not of job `number`, then that job was closed before they were written, and
             // `take_part` will get no task of it.
-            let call = unsafe { std::mem::transmute::<*mut (), Call>(call) };
-            self.take_part(share, number, tasks, (closure, call));
+            self.take_part(share, number, tasks, closure.cast());
         }
     }
 

@@ -1,6 +1,6 @@
 //! A product whose factors may be rounded to bfloat16.
 
-use super::{Block, MatMut, MatRef, Target, gemm_then};
+use super::{Block, MatMut, MatRef, Target, Then, gemm_here};
 use crate::kernels::amx::product::{BLOCK, Packed, blocks, pays};
 use crate::kernels::amx::{single, single_mut};
 use crate::{Element, parallel};
@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 /// Rows and columns of the result of which a task makes the sums.
 const TASK: usize = 4 * BLOCK;
 
-/// [`gemm_then`], its factors rounded to bfloat16 if `narrow` says so and the sizes are worth it.
+/// [`super::gemm_then`], its factors rounded to bfloat16 if `narrow` says so and the sizes are worth it.
 ///
 /// # Panics
 /// If the sizes do not fit.
@@ -22,11 +22,24 @@ pub(crate) fn product_then<E: Element>(
     c: MatMut<'_, E>,
     f: impl Fn(Block<'_, E>) + Sync,
 ) {
+    E::product_then(narrow, a, b, beta, c, &f);
+}
+
+/// [`product_then`], where it is compiled.
+#[track_caller]
+pub(in crate::kernels) fn product_here<E: Element>(
+    narrow: bool,
+    a: MatRef<'_, E>,
+    b: MatRef<'_, E>,
+    beta: E,
+    c: MatMut<'_, E>,
+    f: Then<'_, E>,
+) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let fits = k == b.rows && m == c.rows && n == c.cols;
     match (in_single(a), in_single(b)) {
         (Some(a), Some(b)) if narrow && fits && pays(m, n, k) => in_blocks(a, b, beta, c, f),
-        _ => gemm_then(a, b, beta, c, f),
+        _ => gemm_here(a, b, beta, c, f),
     }
 }
 
@@ -35,13 +48,7 @@ fn in_single<E: Element>(m: MatRef<'_, E>) -> Option<MatRef<'_, f32>> {
     Some(MatRef { data: single(data)?, rows, cols, row_stride, col_stride })
 }
 
-fn in_blocks<E: Element>(
-    a: MatRef<'_, f32>,
-    b: MatRef<'_, f32>,
-    beta: E,
-    c: MatMut<'_, E>,
-    f: impl Fn(Block<'_, E>) + Sync,
-) {
+fn in_blocks<E: Element>(a: MatRef<'_, f32>, b: MatRef<'_, f32>, beta: E, c: MatMut<'_, E>, f: Then<'_, E>) {
     let (left, right) = (Packed::left(a), Packed::right(b));
     let (down, across) = (a.rows.div_ceil(TASK), b.cols.div_ceil(TASK));
     let target = Target { at: c.data.as_mut_ptr(), row_stride: c.row_stride };

@@ -4,7 +4,7 @@
 //! lies if its rows do, and its last columns are packed; otherwise it is packed, or the left side is in its place and what comes
 //! out is turned, whichever is less to pack.
 
-use super::{Block, MatMut, MatRef, Target, cut};
+use super::{Block, MatMut, MatRef, Target, Then, cut};
 use crate::buffer::Buffer;
 use crate::kernels::panels::{self, Left, PANEL, READ, Right, multiply_at, pack, room};
 use crate::kernels::transpose;
@@ -28,13 +28,7 @@ pub(super) fn fits(m: usize, n: usize, k: usize) -> bool {
 }
 
 /// `c = a b + beta c`, and then `f` for every finished block; a, b and c are not empty.
-pub(super) fn multiply<E: Element>(
-    a: MatRef<'_, E>,
-    b: MatRef<'_, E>,
-    beta: E,
-    mut c: MatMut<'_, E>,
-    f: impl Fn(Block<'_, E>) + Sync,
-) {
+pub(super) fn multiply<E: Element>(a: MatRef<'_, E>, b: MatRef<'_, E>, beta: E, mut c: MatMut<'_, E>, f: Then<'_, E>) {
     if beta != E::ZERO && beta != E::ONE {
         c.rows_mut(|row| row.iter_mut().for_each(|x| *x *= beta));
     }
@@ -124,13 +118,7 @@ fn packed<'a, E: Element>(b: MatRef<'_, E>, to: &'a mut Option<Buffer<E>>) -> Ri
 }
 
 /// The product of a right side whose columns lie one after the other: `c^T = b^T a^T`, of which blocks are turned.
-fn turned<E: Element>(
-    a: MatRef<'_, E>,
-    b: MatRef<'_, E>,
-    add: bool,
-    c: MatMut<'_, E>,
-    f: impl Fn(Block<'_, E>) + Sync,
-) {
+fn turned<E: Element>(a: MatRef<'_, E>, b: MatRef<'_, E>, add: bool, c: MatMut<'_, E>, f: Then<'_, E>) {
     let (m, n, k) = (a.rows, b.cols, a.cols);
     let (mut panels, mut copy) = (None, None);
     let right = packed(a.t(), &mut panels);
