@@ -2,7 +2,9 @@
 //!
 //! A dropped buffer goes to a free list of its size class and comes out again at the next request of that class. A
 //! training step asks for the same sizes every time, so after the first step nothing is allocated. Buffers below 1 KiB
-//! are left to the system's allocator, which is as fast for them.
+//! are left to the system's allocator, which is as fast for them. Large ones ask the system for large pages.
+
+mod large_pages;
 
 use std::fmt;
 use std::sync::Mutex;
@@ -92,7 +94,10 @@ impl<E: Copy + Default> Pool<E> {
             return (v, false);
         }
         self.fresh.fetch_add(1, Ordering::Relaxed);
-        (vec![E::default(); capacity / size_of::<E>()], true)
+        // The system hands out zeros that it has not yet laid in memory: the size of their pages is still open.
+        let mut v = vec![E::default(); capacity / size_of::<E>()];
+        large_pages::ask(&mut v);
+        (v, true)
     }
 
     fn give(&self, v: Vec<E>) {

@@ -37,11 +37,12 @@ impl Source {
     }
 
     /// Brings one channel, or what stands for one, onto a grid: `put(row of the grid, pixels, step)` for its inner part,
-    /// and zeros around it.
+    /// and zeros around it, which may be `there` already.
     #[inline(always)]
     pub(super) fn fill<T: Copy + Default>(
         &self,
         phase: [usize; 2],
+        there: bool,
         grid: &mut [T],
         mut put: impl FnMut(&mut [T], usize, usize),
     ) {
@@ -51,13 +52,17 @@ impl Source {
         for (i, row) in grid.chunks_exact_mut(across).take(self.grid[0]).enumerate() {
             // Where a step goes over the whole image, a row has no pixel on some phase's grid.
             if !rows.contains(&i) || columns.is_empty() {
-                row.fill(T::default());
+                if !there {
+                    row.fill(T::default());
+                }
                 continue;
             }
             let pixel = (first_row + (i - rows.start) * self.step[0]) * self.size[1] + first_column;
-            row[..columns.start].fill(T::default());
             put(&mut row[columns.clone()], pixel, self.step[1]);
-            row[columns.end..].fill(T::default());
+            if !there {
+                row[..columns.start].fill(T::default());
+                row[columns.end..].fill(T::default());
+            }
         }
     }
 }

@@ -149,6 +149,46 @@ pub(super) fn multiply<E: Element>(
     unsafe { multiply_at((m, n, k), a, b, c.data.as_mut_ptr(), c.row, add) };
 }
 
+/// `c = sum over i of a[i] b[i]`, where a[i] are the columns of a from `i k` on, k of them, and b[i] starts at `starts[i]` of b; on the
+/// caller's thread.
+///
+/// As [`multiply`] of each part, but the sums stay in registers from part to part.
+///
+/// # Panics
+/// If a slice is too short.
+pub(super) fn multiply_parts<E: Element>(
+    (m, n, k): (usize, usize, usize),
+    a: Left<'_, E>,
+    (b, starts): (Right<'_, E>, &[usize]),
+    c: Out<'_, E>,
+) {
+    if m == 0 || n == 0 {
+        return;
+    }
+    let part = |first: usize| Left { data: &a.data[first * k * if a.by_columns { a.row } else { 1 }..], ..a };
+    let together = (DEEP / k.max(1)).max(1);
+    if k == 0 || starts.len() < 2 || together < 2 {
+        let Out { data, row } = c;
+        if starts.is_empty() {
+            return multiply((m, n, 0), a, b, Out { data, row }, false);
+        }
+        for (i, &start) in starts.iter().enumerate() {
+            let b = Right { data: &b.data[start..], ..b };
+            multiply((m, n, k), part(i), b, Out { data: &mut *data, row }, i > 0);
+        }
+        return;
+    }
+    let fits = (m - 1) * c.row + n <= c.data.len() && (m == 1 || n <= c.row);
+    assert!(fits, "panels: a result of {m} x {n} is outside its slice");
+    for (i, &start) in starts.iter().enumerate() {
+        check((m, n, k), &part(i), &Right { data: &b.data[start..], ..b });
+    }
+    for (i, starts) in starts.chunks(together).enumerate() {
+        // SAFETY: all parts were checked just now.
+        unsafe { tiles::tiles((m, n, k), part(i * together), (b, starts), c.data.as_mut_ptr(), c.row, i > 0) };
+    }
+}
+
 /// # Panics
 /// If a slice is too short for a product that is not empty.
 pub(super) fn check<E>((m, n, k): (usize, usize, usize), a: &Left<'_, E>, b: &Right<'_, E>) {
@@ -186,7 +226,7 @@ pub(super) unsafe fn multiply_at<E: Element>(
         let a = Left { data: &a.data[skip..], ..a };
         let b = Right { data: &b.data[first * b.row..], ..b };
         // SAFETY: the caller's promise; the parts of the sums are inside the whole.
-        unsafe { tiles::tiles((m, n, deep), a, b, c, row, add || first > 0) };
+        unsafe { tiles::tiles((m, n, deep), a, (b, &[0]), c, row, add || first > 0) };
     }
 }
 
@@ -254,6 +294,44 @@ mod tests {
         }
         check::<f32>((37, 70, 1100), 4e-6);
         check::<f64>((37, 70, 1100), 1e-14);
+    }
+
+    #[test]
+    fn parts_are_summed_as_one_after_the_other() {
+        let mut rng = Rng::new(3);
+        for (m, n, k, parts) in
+            [(1, 1, 1, 1), (5, 20, 3, 4), (14, 32, 16, 9), (29, 31, 200, 7), (3, 17, 700, 2), (2, 3, 4, 0)]
+        {
+            let row = k * parts + 5;
+            let (a, b): (Vec<f64>, Vec<f64>) = (random(m * row, &mut rng), random(3 * parts + 40 * (k + 1), &mut rng));
+            // Far apart or overlapping, in any order.
+            let starts: Vec<usize> = (0..parts).map(|i| 3 * ((i * 5) % parts.max(1))).collect();
+            let expected: Vec<f64> = (0..m * n)
+                .map(|at| {
+                    let of_part = |(i, start): (usize, &usize)| {
+                        (0..k).map(|p| a[at / n * row + i * k + p] * b[start + p * 40 + at % n]).sum::<f64>()
+                    };
+                    starts.iter().enumerate().map(of_part).sum()
+                })
+                .collect();
+            let by_columns: Vec<f64> = (0..row * m).map(|at| a[at % m * row + at / m]).collect();
+            let lefts =
+                [Left { data: &a, row, by_columns: false }, Left { data: &by_columns, row: m, by_columns: true }];
+            for left in lefts {
+                let mut c = vec![f64::NAN; m * n];
+                let right = Right { data: &b, row: 40, panel: PANEL };
+                multiply_parts((m, n, k), left, (right, &starts), Out { data: &mut c, row: n });
+                assert!(c.iter().zip(&expected).all(|(c, e)| (c - e).abs() < 1e-11), "{m} x {n} x {k}, {parts} parts");
+            }
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "a right side of 2 x 2 is outside its slice")]
+    fn a_part_behind_the_end_is_refused() {
+        let (a, b) = ([1.0f32; 8], [1.0f32; 64]);
+        let (a, b) = (Left { data: &a, row: 4, by_columns: false }, Right { data: &b, row: 32, panel: 64 });
+        multiply_parts((2, 2, 2), a, (b, &[0, 30]), Out { data: &mut [0.0; 4], row: 2 });
     }
 
     #[test]

@@ -157,6 +157,7 @@ impl OneImage<'_> {
             let (a, b) = (channel(first), channel(first + 1));
             plan.source.fill(
                 phase,
+                false,
                 grid,
                 #[inline(always)]
                 |to, from, step| match (a, b) {

@@ -104,6 +104,7 @@ impl Part<'_> {
                         let x = &self.x[(image * plan.inputs + first + c) * area..][..area];
                         plan.source.fill(
                             plan.source.phases[phase],
+                            false,
                             places,
                             #[inline(always)]
                             |to, from, step| put(shaped, x, to, from, step),

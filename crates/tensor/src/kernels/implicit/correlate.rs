@@ -3,8 +3,8 @@
 use crate::buffer::Buffer;
 use crate::kernels::conv::ConvGeometry;
 use crate::kernels::finish::Finish;
-use crate::kernels::grids::{self, Pass, Source, Strips};
-use crate::kernels::panels::{Left, Out, PANEL, Right, multiply};
+use crate::kernels::grids::{self, Pass, Source, Strips, Tap};
+use crate::kernels::panels::{Left, Out, PANEL, Right, multiply_parts};
 use crate::simd::{Isa, Kernel, dispatch};
 use crate::{Element, parallel};
 
@@ -12,6 +12,10 @@ use crate::{Element, parallel};
 const PLACES: usize = PANEL;
 /// Output channels whose sums are kept at once: with the places, a part of the first cache.
 const OUTPUTS: usize = 64;
+
+/// Images of one task, which need zeros around them only once, and tasks that a batch is cut into at least.
+const MOST_TOGETHER: usize = 4;
+const FEWEST_TASKS: usize = 16;
 
 /// All that the images of a batch share.
 struct Plan {
@@ -24,6 +28,17 @@ struct Plan {
     stride: usize,
 }
 
+/// What the images of a batch share of one pass.
+struct Prepared<E: Element> {
+    /// `[outputs][taps][inputs]`.
+    weight: Buffer<E>,
+    /// Numbers from an output's weights to the next.
+    row: usize,
+    /// Where the grids' places begin that each tap meets.
+    starts: Vec<usize>,
+    strips: Strips,
+}
+
 impl Plan {
     fn new(source: Source, passes: Vec<Pass>, [inputs, outputs]: [usize; 2], to: [usize; 2]) -> Self {
         // The last sums read on behind the grid. An odd number of cache lines puts the grids' places on different ones.
@@ -31,72 +46,70 @@ impl Plan {
         Self { source, passes, inputs, outputs, to, stride }
     }
 
-    /// The weight as `[element][outputs][inputs]`; `at(output, input, element)` says where a number lies.
-    fn pack<E: Element>(
-        &self,
-        elements: usize,
-        w: &[E],
-        at: impl Fn(usize, usize, usize) -> usize + Sync,
-    ) -> Buffer<E> {
-        let matrix = self.outputs * self.inputs;
-        let mut packed = Buffer::scratch(elements * matrix);
-        parallel::chunks_if(parallel::pays(w.len()), packed.as_mut_slice(), matrix, |element, matrix| {
-            for (output, row) in matrix.chunks_exact_mut(self.inputs).enumerate() {
-                row.iter_mut().enumerate().for_each(|(input, to)| *to = w[at(output, input, element)]);
-            }
-        });
-        packed
+    /// Numbers from an output's weights of a pass to the next; those of rows that fall on the same lines of the cache would push each
+    /// other out.
+    fn row(&self, pass: &Pass) -> usize {
+        ((pass.taps.len() * self.inputs).div_ceil(16) | 1) * 16
     }
 
-    fn run<E: Element>(&self, x: &[E], weight: &Buffer<E>, finish: Finish<'_, E>, y: &mut [E]) {
+    /// What each pass needs; `at(output, input, element)` says where a number of the weight lies.
+    fn prepare<E: Element>(&self, w: &[E], at: impl Fn(usize, usize, usize) -> usize + Sync) -> Vec<Prepared<E>> {
+        let across = self.source.grid[1];
+        let of = |pass: &Pass| {
+            let row = self.row(pass);
+            let mut packed = Buffer::scratch(self.outputs * row);
+            parallel::chunks_if(parallel::pays(w.len()), packed.as_mut_slice(), row, |output, row| {
+                for (tap, row) in pass.taps.iter().zip(row.chunks_exact_mut(self.inputs)) {
+                    row.iter_mut().enumerate().for_each(|(input, to)| *to = w[at(output, input, tap.weight)]);
+                }
+            });
+            let start = |tap: &Tap| tap.phase * self.inputs * self.stride + tap.at;
+            Prepared {
+                weight: packed,
+                row,
+                starts: pass.taps.iter().map(start).collect(),
+                strips: Strips::new(pass, PLACES, across, self.to[1]),
+            }
+        };
+        self.passes.iter().map(of).collect()
+    }
+
+    fn run<E: Element>(&self, x: &[E], passes: &[Prepared<E>], finish: Finish<'_, E>, y: &mut [E]) {
         let (from, to) =
             (self.inputs * self.source.size[0] * self.source.size[1], self.outputs * self.to[0] * self.to[1]);
         if to == 0 {
             return;
         }
-        let across = self.source.grid[1];
-        let strips: Vec<Strips> =
-            self.passes.iter().map(|pass| Strips::new(pass, PLACES, across, self.to[1])).collect();
-        parallel::chunks_if(rayon::current_num_threads() > 1, y, to, |i, y| {
+        let images = y.len() / to;
+        let together = (images / FEWEST_TASKS).clamp(1, MOST_TOGETHER);
+        parallel::chunks_if(rayon::current_num_threads() > 1, y, together * to, |block, y| {
             let mut grids = Buffer::scratch(self.source.phases.len() * self.inputs * self.stride);
             let grids = grids.as_mut_slice();
-            dispatch(Fill { plan: self, x: &x[i * from..][..from], grids });
             let mut room = Buffer::scratch(OUTPUTS * PLACES);
-            for (pass, strips) in self.passes.iter().zip(&strips) {
-                self.pass(pass, strips, grids, weight.as_slice(), finish.bias, room.as_mut_slice(), y);
-            }
-            if finish.more() {
-                finish.from(i * to).rest(y);
+            for (i, y) in y.chunks_exact_mut(to).enumerate() {
+                let image = block * together + i;
+                dispatch(Fill { plan: self, x: &x[image * from..][..from], again: i > 0, grids });
+                for pass in passes {
+                    self.pass(pass, grids, finish.bias, room.as_mut_slice(), y);
+                }
+                if finish.more() {
+                    finish.from(image * to).rest(y);
+                }
             }
         });
     }
 
-    #[expect(clippy::too_many_arguments, reason = "what an image needs, each once")]
-    fn pass<E: Element>(
-        &self,
-        pass: &Pass,
-        strips: &Strips,
-        grids: &[E],
-        weight: &[E],
-        bias: Option<&[E]>,
-        room: &mut [E],
-        y: &mut [E],
-    ) {
+    fn pass<E: Element>(&self, pass: &Prepared<E>, grids: &[E], bias: Option<&[E]>, room: &mut [E], y: &mut [E]) {
         let area = self.to[0] * self.to[1];
+        let Prepared { weight, row, starts, strips } = pass;
+        let weight = weight.as_slice();
         for (number, strip) in strips.all.iter().enumerate() {
             for first in (0..self.outputs).step_by(OUTPUTS) {
                 let outputs = OUTPUTS.min(self.outputs - first);
-                if pass.taps.is_empty() {
-                    room.fill(E::ZERO);
-                }
-                for (i, tap) in pass.taps.iter().enumerate() {
-                    let left = &weight[(tap.weight * self.outputs + first) * self.inputs..];
-                    let left = Left { data: left, row: self.inputs, by_columns: false };
-                    let right = &grids[tap.phase * self.inputs * self.stride + tap.at + strip.place..];
-                    let right = Right { data: right, row: self.stride, panel: PANEL };
-                    let out = Out { data: &mut *room, row: PLACES };
-                    multiply((outputs, strip.len, self.inputs), left, right, out, i > 0);
-                }
+                let left = Left { data: &weight[first * row..], row: *row, by_columns: false };
+                let right = Right { data: &grids[strip.place..], row: self.stride, panel: PANEL };
+                let out = Out { data: &mut *room, row: PLACES };
+                multiply_parts((outputs, strip.len, self.inputs), left, (right, starts), out);
                 let bias = bias.map(|bias| &bias[first..]);
                 let y = &mut y[first * area..][..outputs * area];
                 dispatch(Empty { strips, number, room, bias, area, y });
@@ -109,6 +122,8 @@ impl Plan {
 struct Fill<'a, E> {
     plan: &'a Plan,
     x: &'a [E],
+    /// Whether the grids have been filled from another image before.
+    again: bool,
     grids: &'a mut [E],
 }
 
@@ -116,12 +131,13 @@ impl<E: Element> Kernel for Fill<'_, E> {
     type Output = ();
     #[inline(always)]
     fn run<I: Isa>(self) {
-        let Self { plan, x, grids } = self;
+        let Self { plan, x, again, grids } = self;
         let area = plan.source.size[0] * plan.source.size[1];
         for (number, grid) in grids.chunks_exact_mut(plan.stride).enumerate() {
             let (phase, x) = (plan.source.phases[number / plan.inputs], &x[number % plan.inputs * area..][..area]);
             plan.source.fill(
                 phase,
+                again,
                 grid,
                 #[inline(always)]
                 |to, from, step| grids::copy(&x[from..], step, to),
@@ -169,8 +185,8 @@ pub(in crate::kernels) fn convolve<E: Element>(g: &ConvGeometry, x: &[E], w: &[E
     let (source, pass) = grids::forward(g);
     let plan = Plan::new(source, vec![pass], g.channels, g.output);
     let (inputs, window) = (g.channels[0], g.kernel[0] * g.kernel[1]);
-    let weight = plan.pack(window, w, |output, input, element| (output * inputs + input) * window + element);
-    plan.run(x, &weight, finish, y);
+    let passes = plan.prepare(w, |output, input, element| (output * inputs + input) * window + element);
+    plan.run(x, &passes, finish, y);
 }
 
 /// The adjoint in the image.
@@ -182,6 +198,6 @@ pub(in crate::kernels) fn adjoint<E: Element>(g: &ConvGeometry, dy: &[E], w: &[E
     let [inner, outer] = g.channels;
     let plan = Plan::new(source, passes, [outer, inner], g.input);
     let window = g.kernel[0] * g.kernel[1];
-    let weight = plan.pack(window, w, |output, input, element| (input * inner + output) * window + element);
-    plan.run(dy, &weight, Finish::bias(None), dx);
+    let passes = plan.prepare(w, |output, input, element| (input * inner + output) * window + element);
+    plan.run(dy, &passes, Finish::bias(None), dx);
 }

@@ -84,6 +84,7 @@ impl<E: Element> Kernel for Fill<'_, E> {
                         let x = &x[(image * plan.inputs + first + c) * area..][..area];
                         plan.source.fill(
                             plan.source.phases[phase],
+                            false,
                             places,
                             #[inline(always)]
                             |to, from, step| grids::copy(&x[from..], step, to),

@@ -4,13 +4,15 @@ use super::{Left, PANEL, Right};
 use crate::Element;
 use crate::simd::{self, Level};
 
+/// The sum of the products of the parts of a, of k columns each, and of as many matrices b, which begin at `starts`.
+///
 /// # Safety
-/// What [`super::multiply`] checks: a and b hold m x k and k x n elements, rows of b up to the next multiple of 16 columns, and `c`
-/// points at m rows of n elements, `row` apart, that nothing else uses meanwhile.
+/// What [`super::multiply_parts`] checks: a and each b hold m x k and k x n elements, rows of b up to the next multiple of 16 columns, and
+/// `c` points at m rows of n elements, `row` apart, that nothing else uses meanwhile.
 pub(super) unsafe fn tiles<E: Element>(
     (m, n, k): (usize, usize, usize),
     a: Left<'_, E>,
-    b: Right<'_, E>,
+    (b, starts): (Right<'_, E>, &[usize]),
     c: *mut E,
     row: usize,
     add: bool,
@@ -32,7 +34,8 @@ pub(super) unsafe fn tiles<E: Element>(
             // SAFETY: row i and column j are inside c.
             let to = unsafe { c.add(i * row + j) };
             let (out, step) = if whole { (to, row) } else { (room.as_mut_ptr(), MOST_COLUMNS) };
-            let sides = Sides { left, left_row: a.row, right, right_row: b.row, out, step, k, add: add && whole };
+            let (left_row, right_row) = (a.row, b.row);
+            let sides = Sides { left, left_row, right, starts, right_row, out, step, k, add: add && whole };
             // SAFETY: the caller's promise for a and b; `out` has room for `rows` rows of `cols` columns up to the next multiple of
             // `tile.lanes`: either they are all inside c, or it is `room`.
             unsafe { (tile.run)(sides, rows, cols, a.by_columns) };
@@ -62,14 +65,15 @@ pub struct Tile<E> {
     cols: usize,
     /// Columns are written in multiples of so many.
     lanes: usize,
-    run: unsafe fn(Sides<E>, usize, usize, bool),
+    run: unsafe fn(Sides<'_, E>, usize, usize, bool),
 }
 
 /// Where the operands of one tile start.
-pub(super) struct Sides<E> {
+pub(super) struct Sides<'a, E> {
     left: *const E,
     left_row: usize,
     right: *const E,
+    starts: &'a [usize],
     right_row: usize,
     out: *mut E,
     step: usize,
@@ -116,7 +120,7 @@ macro_rules! tile {
 
             /// # Safety
             /// The processor has the features; the rest is said at [`super::tiles`].
-            unsafe fn run(sides: Sides<$t>, rows: usize, cols: usize, by_columns: bool) {
+            unsafe fn run(sides: Sides<'_, $t>, rows: usize, cols: usize, by_columns: bool) {
                 // SAFETY: the caller's promise.
                 unsafe {
                     match (cols > $lanes, by_columns) {
@@ -130,7 +134,7 @@ macro_rules! tile {
 
             /// # Safety
             /// As for [`run`].
-            unsafe fn of_height<const V: usize, const BY_COLUMNS: bool>(sides: Sides<$t>, rows: usize) {
+            unsafe fn of_height<const V: usize, const BY_COLUMNS: bool>(sides: Sides<'_, $t>, rows: usize) {
                 // SAFETY: the caller's promise.
                 unsafe {
                     match rows {
@@ -143,22 +147,26 @@ macro_rules! tile {
             /// # Safety
             /// As for [`run`].
             #[target_feature(enable = $feature)]
-            unsafe fn sum<const M: usize, const V: usize, const BY_COLUMNS: bool>(s: Sides<$t>) {
+            unsafe fn sum<const M: usize, const V: usize, const BY_COLUMNS: bool>(s: Sides<'_, $t>) {
                 let mut sums = [[$zero(); V]; M];
-                for p in 0..s.k {
-                    let mut right = [$zero(); V];
-                    for (v, right) in right.iter_mut().enumerate() {
-                        // SAFETY: row p of b holds V vectors from here on.
-                        *right = unsafe { $load(s.right.add(p * s.right_row + v * $lanes)) };
-                    }
-                    for (i, sums) in sums.iter_mut().enumerate() {
-                        let at = if BY_COLUMNS { p * s.left_row + i } else { i * s.left_row + p };
-                        // SAFETY: row i and column p of a.
-                        let left = $set(unsafe { *s.left.add(at) });
-                        for (sum, &right) in sums.iter_mut().zip(&right) {
-                            *sum = $fma(left, right, *sum);
+                let mut first = s.left;
+                for &start in s.starts {
+                    for p in 0..s.k {
+                        let mut right = [$zero(); V];
+                        for (v, right) in right.iter_mut().enumerate() {
+                            // SAFETY: row p of this b holds V vectors from here on.
+                            *right = unsafe { $load(s.right.add(start + p * s.right_row + v * $lanes)) };
+                        }
+                        for (i, sums) in sums.iter_mut().enumerate() {
+                            let at = if BY_COLUMNS { p * s.left_row + i } else { i * s.left_row + p };
+                            // SAFETY: row i and column p of this part of a.
+                            let left = $set(unsafe { *first.add(at) });
+                            for (sum, &right) in sums.iter_mut().zip(&right) {
+                                *sum = $fma(left, right, *sum);
+                            }
                         }
                     }
+                    first = first.wrapping_add(s.k * if BY_COLUMNS { s.left_row } else { 1 });
                 }
                 for (i, sums) in sums.iter().enumerate() {
                     for (v, &sum) in sums.iter().enumerate() {
@@ -212,19 +220,23 @@ mod plain {
 
         /// # Safety
         /// Said at [`super::tiles`].
-        unsafe fn run(s: Sides<E>, rows: usize, _: usize, by_columns: bool) {
+        unsafe fn run(s: Sides<'_, E>, rows: usize, _: usize, by_columns: bool) {
             let mut sums = [[E::ZERO; COLS]; ROWS];
-            for p in 0..s.k {
-                // SAFETY: row p of b holds as many elements from here on.
-                let right = unsafe { std::slice::from_raw_parts(s.right.add(p * s.right_row), COLS) };
-                for (i, sums) in sums.iter_mut().enumerate().take(rows) {
-                    let at = if by_columns { p * s.left_row + i } else { i * s.left_row + p };
-                    // SAFETY: row i and column p of a.
-                    let left = unsafe { *s.left.add(at) };
-                    for (sum, &right) in sums.iter_mut().zip(right) {
-                        *sum = Baseline::mul_add(left, right, *sum);
+            let mut first = s.left;
+            for &start in s.starts {
+                for p in 0..s.k {
+                    // SAFETY: row p of this b holds as many elements from here on.
+                    let right = unsafe { std::slice::from_raw_parts(s.right.add(start + p * s.right_row), COLS) };
+                    for (i, sums) in sums.iter_mut().enumerate().take(rows) {
+                        let at = if by_columns { p * s.left_row + i } else { i * s.left_row + p };
+                        // SAFETY: row i and column p of this part of a.
+                        let left = unsafe { *first.add(at) };
+                        for (sum, &right) in sums.iter_mut().zip(right) {
+                            *sum = Baseline::mul_add(left, right, *sum);
+                        }
                     }
                 }
+                first = first.wrapping_add(s.k * if by_columns { s.left_row } else { 1 });
             }
             for (i, sums) in sums.iter().enumerate().take(rows) {
                 // SAFETY: row i of the tile holds as many elements.
