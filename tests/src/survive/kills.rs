@@ -40,7 +40,7 @@ pub fn kill_and_compare(
     let Some(End::Done(expected)) = whole.until(None)? else { return Err("the unbroken training did not end".into()) };
     told(&format!("unbroken: {expected}, {:.1} s", started.elapsed().as_secs_f64()));
     let mut rng = Rng::new(seed).stream("kills");
-    let mut outcome = Outcome::default();
+    let (mut outcome, mut said) = (Outcome::default(), Instant::now());
     while outcome.kills < kills || outcome.trainings == 0 {
         let folder = Folder::new(outcome.trainings);
         // The newest checkpoint that is known to be safe.
@@ -56,7 +56,9 @@ pub fn kill_and_compare(
                 None => {
                     outcome.kills += 1;
                     outcome.writing += usize::from(life.writing);
-                    if outcome.kills.is_multiple_of(50) {
+                    // Where writing is slow, one can see that it goes on.
+                    if said.elapsed() > SILENCE || outcome.kills.is_multiple_of(50) {
+                        said = Instant::now();
                         told(&format!("{} kills, {:.0} s", outcome.kills, started.elapsed().as_secs_f64()));
                     }
                 }
@@ -68,6 +70,9 @@ pub fn kill_and_compare(
     }
     Ok(outcome)
 }
+
+/// The longest time without a line, as long as trainings are killed.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// How a process ended that was not killed: with a hash.
 enum End {
