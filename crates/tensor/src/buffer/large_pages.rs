@@ -14,7 +14,7 @@ pub(super) fn ask<E>(slice: &mut [E]) {
         return;
     }
     let start = slice.as_mut_ptr().cast::<u8>();
-    let skip = start.align_offset(SMALL);
+    let skip = start.align_offset(SMALL).min(bytes);
     // SAFETY: the range is inside the slice, which is borrowed for as long as this takes; the advice changes how the range is
     // mapped and nothing that it holds. What the system answers does not matter: there is no promise to keep.
     let _ = unsafe { libc::madvise(start.add(skip).cast(), bytes - skip, libc::MADV_HUGEPAGE) };

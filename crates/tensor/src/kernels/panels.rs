@@ -168,13 +168,12 @@ pub(super) fn multiply_parts<E: Element>(
     let part = |first: usize| Left { data: &a.data[first * k * if a.by_columns { a.row } else { 1 }..], ..a };
     let together = (DEEP / k.max(1)).max(1);
     if k == 0 || starts.len() < 2 || together < 2 {
-        let Out { data, row } = c;
         if starts.is_empty() {
-            return multiply((m, n, 0), a, b, Out { data, row }, false);
+            return multiply((m, n, 0), a, b, c, false);
         }
         for (i, &start) in starts.iter().enumerate() {
             let b = Right { data: &b.data[start..], ..b };
-            multiply((m, n, k), part(i), b, Out { data: &mut *data, row }, i > 0);
+            multiply((m, n, k), part(i), b, Out { data: &mut *c.data, row: c.row }, i > 0);
         }
         return;
     }
